@@ -1,0 +1,174 @@
+//! Amounts of money: whole cents inside, a JSON number with at most two decimals outside.
+
+use std::fmt;
+
+use sea_orm::DeriveValueType;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An amount in cents, stored as `BIGINT`; `Money::from_cents(1050)` is `10.5` in JSON.
+///
+/// Every amount the service takes or gives is within 0 and [`Money::MAX`]. A row that somebody else
+/// wrote may hold more: [`Money::is_valid`] tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
+pub struct Money(i64);
+
+impl Money {
+    /// 9,999,999,999,999.99: fifteen digits, which is what a double, and so every JSON reader,
+    /// brings back unchanged.
+    pub const MAX: Self = Self(999_999_999_999_999);
+
+    /// So many cents.
+    #[must_use]
+    pub const fn from_cents(cents: i64) -> Self {
+        Self(cents)
+    }
+
+    /// The amount in cents.
+    #[must_use]
+    pub const fn cents(self) -> i64 {
+        self.0
+    }
+
+    /// Whether the amount is within 0 and [`Money::MAX`].
+    #[must_use]
+    pub fn is_valid(self) -> bool {
+        (Self(0)..=Self::MAX).contains(&self)
+    }
+
+    /// The sum; `None` where it leaves the valid range.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self).filter(|sum| sum.is_valid())
+    }
+
+    /// So many times the amount; `None` where that leaves the valid range.
+    #[must_use]
+    pub fn times(self, quantity: i32) -> Option<Self> {
+        self.0.checked_mul(quantity.into()).map(Self).filter(|product| product.is_valid())
+    }
+}
+
+/// `10.50`
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let cents = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:02}", cents / 100, cents % 100)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 100 == 0 {
+            serializer.serialize_i64(self.0 / 100)
+        } else {
+            serializer.serialize_f64(as_double(self.0))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MoneyVisitor)
+    }
+}
+
+struct MoneyVisitor;
+
+impl de::Visitor<'_> for MoneyVisitor {
+    type Value = Money;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number from 0 to {} with at most two decimals", Money::MAX)
+    }
+
+    fn visit_u64<E: de::Error>(self, units: u64) -> Result<Money, E> {
+        i64::try_from(units)
+            .ok()
+            .and_then(|units| units.checked_mul(100))
+            .map(Money)
+            .filter(|money| money.is_valid())
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(units), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, units: i64) -> Result<Money, E> {
+        match u64::try_from(units) {
+            Ok(units) => self.visit_u64(units),
+            Err(_) => Err(E::invalid_value(de::Unexpected::Signed(units), &self)),
+        }
+    }
+
+    fn visit_f64<E: de::Error>(self, units: f64) -> Result<Money, E> {
+        let refused = || E::invalid_value(de::Unexpected::Float(units), &self);
+        if !(0.0..=as_double(Money::MAX.0)).contains(&units) {
+            return Err(refused());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most fifteen digits")]
+        let cents = (units * 100.0).round() as i64;
+        // Within fifteen digits each amount has one double, so equality means "no third decimal".
+        #[expect(clippy::float_cmp, reason = "exact on purpose")]
+        let exact = as_double(cents) == units;
+        exact.then_some(Money(cents)).ok_or_else(refused)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to Money::MAX")]
+fn as_double(cents: i64) -> f64 {
+    cents as f64 / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<i64> {
+        serde_json::from_str::<Money>(json).ok().map(Money::cents)
+    }
+
+    #[test]
+    fn it_is_written_as_a_number_with_at_most_two_decimals() {
+        for (cents, json) in [(0, "0"), (500, "5"), (1050, "10.5"), (1, "0.01"), (29, "0.29")] {
+            assert_eq!(serde_json::to_string(&Money(cents)).unwrap(), json);
+        }
+        assert_eq!(serde_json::to_string(&Money::MAX).unwrap(), "9999999999999.99");
+    }
+
+    #[test]
+    fn what_is_written_reads_back_unchanged() {
+        let samples = (0..2_000_000).step_by(7);
+        let large = (0..1000).map(|below| Money::MAX.0 - below);
+        for cents in samples.chain(large) {
+            let json = serde_json::to_string(&Money(cents)).unwrap();
+            assert_eq!(read(&json), Some(cents), "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_amount_are_refused() {
+        let refused = [
+            "10.555", "0.001", "-0.01", "-1", "1e15", "1e400", "10000000000000",
+            "9999999999999.991", "18446744073709551615", "NaN", "\"1\"", "null", "true", "[1]",
+        ];
+        for json in refused {
+            assert_eq!(read(json), None, "{json}");
+        }
+        assert_eq!(read("1e2"), Some(10_000));
+        assert_eq!(read("10.50"), Some(1050));
+    }
+
+    #[test]
+    fn arithmetic_stays_within_the_valid_range() {
+        assert_eq!(Money(1050).times(2), Some(Money(2100)));
+        assert_eq!(Money::MAX.times(2), None);
+        assert_eq!(Money(i64::MAX).times(i32::MAX), None);
+        assert_eq!(Money::MAX.plus(Money(1)), None);
+        assert_eq!(Money(1).plus(Money(2)), Some(Money(3)));
+        assert_eq!(Money(1).times(-1), None);
+    }
+
+    #[test]
+    fn people_read_two_decimals() {
+        assert_eq!(Money(1050).to_string(), "10.50");
+        assert_eq!(Money(-5).to_string(), "-0.05");
+    }
+}

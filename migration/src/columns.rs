@@ -1,0 +1,24 @@
+//! Column types that mean the same on SQLite, PostgreSQL and MySQL.
+
+use sea_orm_migration::{
+    prelude::{Alias, ColumnDef, IntoIden},
+    sea_orm::DbBackend,
+};
+
+/// `id`: counted up by the database, never reused.
+pub fn id(name: impl IntoIden) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.big_integer().not_null().auto_increment().primary_key();
+    column
+}
+
+/// A time in UTC with microseconds, always bound by the application.
+pub fn utc_micros(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    match backend {
+        DbBackend::MySql => column.custom(Alias::new("DATETIME(6)")),
+        _ => column.timestamp_with_time_zone(),
+    };
+    column.not_null();
+    column
+}

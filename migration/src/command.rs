@@ -1,0 +1,103 @@
+//! What an operator can ask of the schema.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use clap::Subcommand;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm_migration::{MigrationStatus, MigratorTrait};
+
+use crate::{Migrator, lock};
+
+/// What to do to the schema. Only `down`, `fresh`, `refresh` and `reset` drop anything.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Command {
+    /// Apply pending migrations
+    Up {
+        /// At most so many; all of them by default
+        #[arg(short = 'n', long = "num", value_name = "N")]
+        steps: Option<u32>,
+    },
+    /// Roll back applied migrations, with the data in what they made
+    Down {
+        /// So many, the newest first
+        #[arg(short = 'n', long = "num", value_name = "N", default_value_t = 1)]
+        steps: u32,
+    },
+    /// Show which migrations are applied
+    Status,
+    /// Drop all tables, then apply all migrations
+    Fresh,
+    /// Roll back all migrations, then apply them again
+    Refresh,
+    /// Roll back all migrations
+    Reset,
+}
+
+/// Carries out `command` on the database at `url` and returns lines for the operator.
+///
+/// Processes that do so at once wait for each other. A migration that fails leaves nothing behind on
+/// SQLite and PostgreSQL; on MySQL it can be run again.
+pub async fn run(url: &str, command: Command) -> Result<Vec<String>> {
+    let db = lock::connect(url).await?;
+    let report = match command {
+        Command::Status => status(&db).await.map_err(Into::into),
+        _ => change(&db, command).await,
+    };
+    db.close().await?;
+    report
+}
+
+/// The names of the migrations that the database lacks. Writes nothing.
+///
+/// A database with a migration that this program does not know is an error that names it.
+pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let pending = Migrator::get_pending_migrations_read_only(db).await?;
+    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+async fn status(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let all = Migrator::get_migration_with_status_read_only(db).await?;
+    Ok(all.iter().map(|m| format!("{:<8} {}", m.status().to_string(), m.name())).collect())
+}
+
+async fn change(db: &DatabaseConnection, command: Command) -> Result<Vec<String>> {
+    let txn = lock::begin_exclusive(db).await?;
+    let before = match command {
+        // The way out of a database that this program does not understand.
+        Command::Fresh => BTreeSet::new(),
+        _ => applied(&txn).await?,
+    };
+    execute(&txn, command).await?;
+    let after = applied(&txn).await?;
+    txn.commit().await?;
+    Ok(report(command, &before, &after))
+}
+
+async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<(), DbErr> {
+    match command {
+        Command::Up { steps } => Migrator::up(txn, steps).await,
+        Command::Down { steps } => Migrator::down(txn, Some(steps)).await,
+        Command::Fresh => Migrator::fresh(txn).await,
+        Command::Refresh => Migrator::refresh(txn).await,
+        Command::Reset => Migrator::reset(txn).await,
+        Command::Status => Ok(()),
+    }
+}
+
+async fn applied(txn: &DatabaseTransaction) -> Result<BTreeSet<String>, DbErr> {
+    let all = Migrator::get_migration_with_status_read_only(txn).await?;
+    let applied = all.iter().filter(|m| m.status() == MigrationStatus::Applied);
+    Ok(applied.map(|m| m.name().to_owned()).collect())
+}
+
+fn report(command: Command, before: &BTreeSet<String>, after: &BTreeSet<String>) -> Vec<String> {
+    let kept = match command {
+        Command::Refresh => BTreeSet::new(),
+        _ => before & after,
+    };
+    let gone = (before - &kept).into_iter().rev().map(|name| format!("rolled back {name}"));
+    let new = (after - &kept).into_iter().map(|name| format!("applied {name}"));
+    let lines: Vec<_> = gone.chain(new).collect();
+    if lines.is_empty() { vec!["nothing to do".to_owned()] } else { lines }
+}

@@ -1,0 +1,20 @@
+//! The history of the schema: one file a migration, never edited once released.
+//!
+//! [`run`] is behind both `cargo run -p migration -- …` and `marketsvc migrate …`.
+
+mod columns;
+mod command;
+mod lock;
+mod m20261122_000001_create_marketplace;
+
+pub use command::{Command, pending, run};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// The migrations, oldest first.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261122_000001_create_marketplace::Migration)]
+    }
+}

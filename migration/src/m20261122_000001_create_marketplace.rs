@@ -1,0 +1,200 @@
+//! Customers with their addresses, items, orders with their lines.
+//!
+//! MySQL commits each step at once, so each step can be run again after a crash between two of them.
+
+use sea_orm_migration::prelude::*;
+
+use crate::columns::{id, utc_micros};
+
+/// See the module.
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[derive(DeriveIden)]
+enum Address {
+    Table,
+    Id,
+    FlatNumber,
+    PostCode,
+}
+
+#[derive(DeriveIden)]
+enum Customer {
+    Table,
+    Id,
+    Name,
+    AddressId,
+}
+
+#[derive(DeriveIden)]
+enum Item {
+    Table,
+    Id,
+    Name,
+    PriceCents,
+    Description,
+}
+
+#[derive(DeriveIden)]
+enum Orders {
+    Table,
+    Id,
+    CustomerId,
+    OrderTime,
+}
+
+#[derive(DeriveIden)]
+enum OrderItems {
+    Table,
+    OrderId,
+    ItemId,
+    Quantity,
+    UnitPriceCents,
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(address()).await?;
+        manager.create_table(customer()).await?;
+        manager.create_table(item()).await?;
+        manager.create_table(orders(manager)).await?;
+        manager.create_table(order_items()).await?;
+        for (name, table, columns) in indexes() {
+            create_index(manager, name, table, columns).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let children_first = [
+            OrderItems::Table.into_iden(),
+            Orders::Table.into_iden(),
+            Item::Table.into_iden(),
+            Customer::Table.into_iden(),
+            Address::Table.into_iden(),
+        ];
+        for table in children_first {
+            manager.drop_table(Table::drop().table(table).if_exists().take()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn address() -> TableCreateStatement {
+    Table::create()
+        .table(Address::Table)
+        .if_not_exists()
+        .col(id(Address::Id))
+        .col(ColumnDef::new(Address::FlatNumber).integer().not_null())
+        .col(ColumnDef::new(Address::PostCode).integer().not_null())
+        .take()
+}
+
+fn customer() -> TableCreateStatement {
+    Table::create()
+        .table(Customer::Table)
+        .if_not_exists()
+        .col(id(Customer::Id))
+        .col(ColumnDef::new(Customer::Name).string_len(200).not_null())
+        .col(ColumnDef::new(Customer::AddressId).big_integer().not_null().unique_key())
+        .foreign_key(
+            ForeignKey::create()
+                .name("fk_customer_address")
+                .from(Customer::Table, Customer::AddressId)
+                .to(Address::Table, Address::Id),
+        )
+        .take()
+}
+
+fn item() -> TableCreateStatement {
+    Table::create()
+        .table(Item::Table)
+        .if_not_exists()
+        .col(id(Item::Id))
+        .col(ColumnDef::new(Item::Name).string_len(200).not_null())
+        .col(ColumnDef::new(Item::PriceCents).big_integer().not_null())
+        .col(ColumnDef::new(Item::Description).string_len(2000))
+        .check(Expr::col(Item::PriceCents).gte(0))
+        .take()
+}
+
+fn orders(manager: &SchemaManager) -> TableCreateStatement {
+    Table::create()
+        .table(Orders::Table)
+        .if_not_exists()
+        .col(id(Orders::Id))
+        .col(ColumnDef::new(Orders::CustomerId).big_integer().not_null())
+        .col(utc_micros(manager.get_database_backend(), Orders::OrderTime))
+        .foreign_key(
+            ForeignKey::create()
+                .name("fk_orders_customer")
+                .from(Orders::Table, Orders::CustomerId)
+                .to(Customer::Table, Customer::Id),
+        )
+        .take()
+}
+
+fn order_items() -> TableCreateStatement {
+    Table::create()
+        .table(OrderItems::Table)
+        .if_not_exists()
+        .col(ColumnDef::new(OrderItems::OrderId).big_integer().not_null())
+        .col(ColumnDef::new(OrderItems::ItemId).big_integer().not_null())
+        .col(ColumnDef::new(OrderItems::Quantity).integer().not_null())
+        .col(ColumnDef::new(OrderItems::UnitPriceCents).big_integer().not_null())
+        .primary_key(Index::create().col(OrderItems::OrderId).col(OrderItems::ItemId))
+        .foreign_key(
+            ForeignKey::create()
+                .name("fk_order_items_orders")
+                .from(OrderItems::Table, OrderItems::OrderId)
+                .to(Orders::Table, Orders::Id),
+        )
+        .foreign_key(
+            ForeignKey::create()
+                .name("fk_order_items_item")
+                .from(OrderItems::Table, OrderItems::ItemId)
+                .to(Item::Table, Item::Id),
+        )
+        .check(Expr::col(OrderItems::Quantity).gt(0))
+        .check(Expr::col(OrderItems::UnitPriceCents).gte(0))
+        .take()
+}
+
+fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 3] {
+    [
+        (
+            "ix_orders_customer_id",
+            Orders::Table.into_iden(),
+            vec![Orders::CustomerId.into_iden(), Orders::Id.into_iden()],
+        ),
+        (
+            "ix_orders_order_time",
+            Orders::Table.into_iden(),
+            vec![Orders::OrderTime.into_iden(), Orders::Id.into_iden()],
+        ),
+        (
+            "ix_order_items_item_id",
+            OrderItems::Table.into_iden(),
+            vec![OrderItems::ItemId.into_iden()],
+        ),
+    ]
+}
+
+/// MySQL has no `CREATE INDEX IF NOT EXISTS`.
+async fn create_index(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: DynIden,
+    columns: Vec<DynIden>,
+) -> Result<(), DbErr> {
+    if manager.has_index(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(column);
+    }
+    manager.create_index(index).await
+}

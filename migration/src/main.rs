@@ -1,0 +1,44 @@
+//! `cargo run -p migration -- up|down|status|fresh|refresh|reset`
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+/// Bring a marketplace database to the schema of this version
+#[derive(Parser)]
+#[command(name = "migration", version)]
+struct Cli {
+    /// Which database; the same as for `marketsvc`
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://marketplace.db?mode=rwc"
+    )]
+    database_url: String,
+    #[command(subcommand)]
+    command: migration::Command,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
+    let cli = Cli::parse();
+    match execute(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(cli: Cli) -> anyhow::Result<()> {
+    let report = migration::run(&cli.database_url, cli.command).await?;
+    writeln!(io::stdout(), "{}", report.join("\n"))?;
+    Ok(())
+}
