@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use clap::Subcommand;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use sea_orm_migration::{MigrationStatus, MigratorTrait};
 
-use crate::{Migrator, lock};
+use crate::{Migrator, Result, lock};
 
 /// What to do to the schema. Only `down`, `fresh`, `refresh` and `reset` drop anything.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -41,7 +40,7 @@ pub enum Command {
 pub async fn run(url: &str, command: Command) -> Result<Vec<String>> {
     let db = lock::connect(url).await?;
     let report = match command {
-        Command::Status => status(&db).await.map_err(Into::into),
+        Command::Status => status(&db).await,
         _ => change(&db, command).await,
     };
     db.close().await?;
@@ -51,12 +50,12 @@ pub async fn run(url: &str, command: Command) -> Result<Vec<String>> {
 /// The names of the migrations that the database lacks. Writes nothing.
 ///
 /// A database with a migration that this program does not know is an error that names it.
-pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     let pending = Migrator::get_pending_migrations_read_only(db).await?;
     Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
 }
 
-async fn status(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+async fn status(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     let all = Migrator::get_migration_with_status_read_only(db).await?;
     Ok(all.iter().map(|m| format!("{:<8} {}", m.status().to_string(), m.name())).collect())
 }
@@ -74,18 +73,19 @@ async fn change(db: &DatabaseConnection, command: Command) -> Result<Vec<String>
     Ok(report(command, &before, &after))
 }
 
-async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<(), DbErr> {
-    match command {
+async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<()> {
+    let done = match command {
         Command::Up { steps } => Migrator::up(txn, steps).await,
         Command::Down { steps } => Migrator::down(txn, Some(steps)).await,
         Command::Fresh => Migrator::fresh(txn).await,
         Command::Refresh => Migrator::refresh(txn).await,
         Command::Reset => Migrator::reset(txn).await,
         Command::Status => Ok(()),
-    }
+    };
+    Ok(done?)
 }
 
-async fn applied(txn: &DatabaseTransaction) -> Result<BTreeSet<String>, DbErr> {
+async fn applied(txn: &DatabaseTransaction) -> Result<BTreeSet<String>> {
     let all = Migrator::get_migration_with_status_read_only(txn).await?;
     let applied = all.iter().filter(|m| m.status() == MigrationStatus::Applied);
     Ok(applied.map(|m| m.name().to_owned()).collect())

@@ -2,12 +2,14 @@
 //!
 //! [`run`] is behind both `cargo run -p migration -- …` and `marketsvc migrate …`.
 
-mod columns;
 mod command;
+mod error;
 mod lock;
 mod m20261122_000001_create_marketplace;
+mod schema;
 
 pub use command::{Command, pending, run};
+pub use error::{Error, Result};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 /// The migrations, oldest first.

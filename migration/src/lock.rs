@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
+
+use crate::{Error, Result};
 
 /// How long a migrator waits for the one before it.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -18,7 +19,7 @@ const POSTGRES_LOCK: i64 = 0x6d61_726b_6574_7376;
 pub async fn connect(url: &str) -> Result<DatabaseConnection> {
     let scheme = url.split(':').next().unwrap_or_default();
     if !["sqlite", "postgres", "postgresql", "mysql", "mariadb"].contains(&scheme) {
-        bail!("the database URL must start with sqlite:, postgres: or mysql:");
+        return Err(Error::Scheme);
     }
     let mut options = ConnectOptions::new(url);
     options
@@ -26,7 +27,7 @@ pub async fn connect(url: &str) -> Result<DatabaseConnection> {
         .sqlx_logging_level(log::LevelFilter::Debug)
         // Rebuilding or dropping a table is no breach of the keys that point at it.
         .map_sqlx_sqlite_opts(|sqlite| sqlite.foreign_keys(false).busy_timeout(PATIENCE));
-    Database::connect(options).await.context("cannot connect to the database")
+    Database::connect(options).await.map_err(Error::Connect)
 }
 
 /// A transaction that no other migrator of the same database holds at the same time.
@@ -48,9 +49,10 @@ pub async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransact
     Ok(txn)
 }
 
-async fn lock_postgres(txn: &DatabaseTransaction) -> Result<(), DbErr> {
+async fn lock_postgres(txn: &DatabaseTransaction) -> Result<()> {
     let lock = format!("SELECT pg_advisory_xact_lock({POSTGRES_LOCK})");
-    txn.execute_unprepared(&lock).await.map(drop)
+    txn.execute_unprepared(&lock).await?;
+    Ok(())
 }
 
 /// MySQL's lock names are shared by all databases of a server, hence the database's name within.
@@ -62,6 +64,6 @@ async fn lock_mysql(txn: &DatabaseTransaction) -> Result<()> {
     let row = txn.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
     match row.map(|row| row.try_get::<Option<i64>>("", "locked")).transpose()? {
         Some(Some(1)) => Ok(()),
-        _ => bail!("another migrator has been at work for {} s", PATIENCE.as_secs()),
+        _ => Err(Error::Locked(PATIENCE)),
     }
 }

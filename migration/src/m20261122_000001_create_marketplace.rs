@@ -2,9 +2,9 @@
 //!
 //! MySQL commits each step at once, so each step can be run again after a crash between two of them.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-use crate::columns::{id, utc_micros};
+use crate::schema::{id, table, utc_micros};
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -55,11 +55,12 @@ enum OrderItems {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(address()).await?;
-        manager.create_table(customer()).await?;
-        manager.create_table(item()).await?;
-        manager.create_table(orders(manager)).await?;
-        manager.create_table(order_items()).await?;
+        let backend = manager.get_database_backend();
+        manager.create_table(address(backend)).await?;
+        manager.create_table(customer(backend)).await?;
+        manager.create_table(item(backend)).await?;
+        manager.create_table(orders(backend)).await?;
+        manager.create_table(order_items(backend)).await?;
         for (name, table, columns) in indexes() {
             create_index(manager, name, table, columns).await?;
         }
@@ -81,20 +82,16 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn address() -> TableCreateStatement {
-    Table::create()
-        .table(Address::Table)
-        .if_not_exists()
+fn address(backend: DbBackend) -> TableCreateStatement {
+    table(backend, Address::Table)
         .col(id(Address::Id))
         .col(ColumnDef::new(Address::FlatNumber).integer().not_null())
         .col(ColumnDef::new(Address::PostCode).integer().not_null())
         .take()
 }
 
-fn customer() -> TableCreateStatement {
-    Table::create()
-        .table(Customer::Table)
-        .if_not_exists()
+fn customer(backend: DbBackend) -> TableCreateStatement {
+    table(backend, Customer::Table)
         .col(id(Customer::Id))
         .col(ColumnDef::new(Customer::Name).string_len(200).not_null())
         .col(ColumnDef::new(Customer::AddressId).big_integer().not_null().unique_key())
@@ -107,10 +104,8 @@ fn customer() -> TableCreateStatement {
         .take()
 }
 
-fn item() -> TableCreateStatement {
-    Table::create()
-        .table(Item::Table)
-        .if_not_exists()
+fn item(backend: DbBackend) -> TableCreateStatement {
+    table(backend, Item::Table)
         .col(id(Item::Id))
         .col(ColumnDef::new(Item::Name).string_len(200).not_null())
         .col(ColumnDef::new(Item::PriceCents).big_integer().not_null())
@@ -119,13 +114,11 @@ fn item() -> TableCreateStatement {
         .take()
 }
 
-fn orders(manager: &SchemaManager) -> TableCreateStatement {
-    Table::create()
-        .table(Orders::Table)
-        .if_not_exists()
+fn orders(backend: DbBackend) -> TableCreateStatement {
+    table(backend, Orders::Table)
         .col(id(Orders::Id))
         .col(ColumnDef::new(Orders::CustomerId).big_integer().not_null())
-        .col(utc_micros(manager.get_database_backend(), Orders::OrderTime))
+        .col(utc_micros(backend, Orders::OrderTime))
         .foreign_key(
             ForeignKey::create()
                 .name("fk_orders_customer")
@@ -135,10 +128,8 @@ fn orders(manager: &SchemaManager) -> TableCreateStatement {
         .take()
 }
 
-fn order_items() -> TableCreateStatement {
-    Table::create()
-        .table(OrderItems::Table)
-        .if_not_exists()
+fn order_items(backend: DbBackend) -> TableCreateStatement {
+    table(backend, OrderItems::Table)
         .col(ColumnDef::new(OrderItems::OrderId).big_integer().not_null())
         .col(ColumnDef::new(OrderItems::ItemId).big_integer().not_null())
         .col(ColumnDef::new(OrderItems::Quantity).integer().not_null())

@@ -28,17 +28,15 @@ struct Cli {
 async fn main() -> ExitCode {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     let cli = Cli::parse();
-    match execute(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+    // A closed output leaves nobody to tell.
+    match migration::run(&cli.database_url, cli.command).await {
+        Ok(report) => {
+            let _ = writeln!(io::stdout(), "{}", report.join("\n"));
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
-}
-
-async fn execute(cli: Cli) -> anyhow::Result<()> {
-    let report = migration::run(&cli.database_url, cli.command).await?;
-    writeln!(io::stdout(), "{}", report.join("\n"))?;
-    Ok(())
 }

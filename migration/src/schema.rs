@@ -1,9 +1,20 @@
-//! Column types that mean the same on SQLite, PostgreSQL and MySQL.
+//! Tables and column types that mean the same on SQLite, PostgreSQL and MySQL.
 
 use sea_orm_migration::{
-    prelude::{Alias, ColumnDef, IntoIden},
+    prelude::{Alias, ColumnDef, IntoIden, Table, TableCreateStatement},
     sea_orm::DbBackend,
 };
+
+/// A table to create unless it is there.
+pub fn table(backend: DbBackend, name: impl IntoIden) -> TableCreateStatement {
+    let mut table = Table::create();
+    table.table(name.into_iden()).if_not_exists();
+    if backend == DbBackend::MySql {
+        // A server's default need not hold every character, and compares without regard to case.
+        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
+    }
+    table
+}
 
 /// `id`: counted up by the database, never reused.
 pub fn id(name: impl IntoIden) -> ColumnDef {

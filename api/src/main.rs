@@ -1,0 +1,7 @@
+//! The program `marketsvc`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    api::cli::main()
+}

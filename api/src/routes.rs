@@ -1,0 +1,3 @@
+//! The routes, one file for each family.
+
+pub mod tutorial;

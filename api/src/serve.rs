@@ -1,0 +1,62 @@
+//! `marketsvc serve`
+
+use std::thread::available_parallelism;
+
+use anyhow::Result;
+
+use crate::{cli::DatabaseArgs, server::Application};
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Address and port to listen at; port 0 takes a free one
+    #[arg(
+        long,
+        env = "MARKETSVC_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:9090"
+    )]
+    listen: String,
+    /// Threads that answer requests; one per core by default
+    #[arg(
+        long,
+        env = "MARKETSVC_WORKERS",
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    workers: Option<u16>,
+    /// Apply pending migrations first
+    #[arg(long, env = "MARKETSVC_MIGRATE")]
+    migrate: bool,
+    /// Apply pending migrations, and load the tutorial's rows if the database is empty
+    #[arg(long, env = "MARKETSVC_DEMO")]
+    demo: bool,
+}
+
+/// Serves until a signal says stop.
+pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
+    if options.migrate || options.demo {
+        let up = migration::Command::Up { steps: None };
+        migration::run(database.url()?.expose(), up).await?;
+    }
+    let db = database.open().await?;
+    if options.demo {
+        load_demo(&db).await?;
+    }
+    let workers = match options.workers {
+        Some(workers) => workers.into(),
+        None => available_parallelism().map_or(1, usize::from),
+    };
+    Application::build(db, &options.listen, workers)?.run().await
+}
+
+async fn load_demo(db: &service::Database) -> Result<()> {
+    match service::seed::demo(db).await {
+        Ok(()) => log::info!("loaded the demo data"),
+        Err(service::Error::NotEmpty) => {
+            log::info!("the database holds data; demo data not loaded");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The HTTP server: built, bound, then run; the program and whoever embeds it start it the same way.
+
+use std::net::SocketAddr;
+
+use actix_web::{App, HttpServer, dev::Server, error::PathError, middleware, web};
+use anyhow::{Context, Result};
+use service::Database;
+
+use crate::{
+    problem::{self, Problem},
+    routes,
+};
+
+/// The most bytes of a request's body.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// A server that has its address and waits to run.
+pub struct Application {
+    server: Server,
+    addresses: Vec<SocketAddr>,
+    db: Database,
+}
+
+impl Application {
+    /// Binds to `listen` with so many worker threads.
+    pub fn build(db: Database, listen: &str, workers: usize) -> Result<Self> {
+        let shared = web::Data::new(db.clone());
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .app_data(web::JsonConfig::default().limit(BODY_LIMIT))
+                .app_data(web::PathConfig::default().error_handler(|error, _| refuse_path(&error)))
+                .app_data(web::PayloadConfig::new(BODY_LIMIT))
+                .wrap(middleware::from_fn(problem::answer))
+                .wrap(access_log())
+                .configure(routes::tutorial::configure)
+        })
+        .workers(workers)
+        .bind(listen)
+        .with_context(|| format!("cannot listen at {listen}"))?;
+        let addresses = server.addrs();
+        Ok(Self { server: server.run(), addresses, db })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until a signal says stop, then lets running requests end.
+    pub async fn run(self) -> Result<()> {
+        for address in &self.addresses {
+            log::info!("listening at http://{address}");
+        }
+        self.server.await?;
+        self.db.close().await?;
+        Ok(())
+    }
+}
+
+/// The framework's own answer is 404.
+fn refuse_path(error: &PathError) -> actix_web::Error {
+    let detail = match error {
+        PathError::Deserialize(error) => error.to_string(),
+        _ => "the path makes no sense".to_owned(),
+    };
+    Problem::bad_request(detail).into()
+}
+
+fn access_log() -> middleware::Logger {
+    middleware::Logger::new(r#"%a "%r" %s %b bytes %Ts %{x-request-id}o"#).log_target("access")
+}

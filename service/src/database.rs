@@ -1,0 +1,165 @@
+//! Connections: pools for reading and writing, and the one way to write.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use rand::RngExt as _;
+use sea_orm::{
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::{DatabaseUrl, Error, Result};
+
+/// How often a transaction is tried that clashes with others.
+const ATTEMPTS: u32 = 5;
+
+/// How long SQLite lets another process finish its write.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a [`Database`] shares its connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The most connections at once; on SQLite the most readers, beside the one writer.
+    pub max_connections: u32,
+    /// How long a task waits for a free connection before it is [`Error::Unavailable`].
+    pub acquire_timeout: Duration,
+}
+
+/// The pools of a process. Cheap to clone.
+///
+/// On SQLite one connection writes and others only read; with a write-ahead log neither waits for the
+/// other. On PostgreSQL and MySQL both are the same pool.
+#[derive(Clone, Debug)]
+pub struct Database {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    max_connections: u32,
+}
+
+impl Database {
+    /// Connects, or tells why that cannot be, within the acquire timeout.
+    pub async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Self> {
+        let options = options(url, settings);
+        let (reader, writer) = if url.backend() == DbBackend::Sqlite {
+            let writer = open(sqlite_writer(options.clone())).await?;
+            (open(sqlite_reader(options)).await?, writer)
+        } else {
+            let pool = open(options).await?;
+            (pool.clone(), pool)
+        };
+        Ok(Self { reader, writer, max_connections: settings.max_connections })
+    }
+
+    /// The pool for reading. Each statement takes a connection and gives it back.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// How many tasks of one request may read at once: half of the pool, so that a request
+    /// that asks for much leaves room for others.
+    #[must_use]
+    pub fn tasks_per_request(&self) -> usize {
+        (self.max_connections / 2).max(1).try_into().unwrap_or(1)
+    }
+
+    /// Carries out `work` in a transaction: all of it or, on an error, nothing.
+    ///
+    /// A caller that goes away does not stop it halfway. `work` starts over, a few times, when it
+    /// clashes with another transaction, so it must have no effect outside of its own.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>> + Send + Sync + 'static,
+    {
+        let writer = self.writer.clone();
+        tokio::spawn(async move { with_retries(&writer, &work).await }).await?
+    }
+
+    /// Lets running statements end, then closes every connection.
+    pub async fn close(self) -> Result<()> {
+        self.reader.close().await?;
+        self.writer.close().await?;
+        Ok(())
+    }
+}
+
+async fn with_retries<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T>
+where
+    F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>>,
+{
+    for attempt in 1..ATTEMPTS {
+        match transact(writer, work).await {
+            Err(Error::Conflict(error) | Error::Contention(error)) => {
+                log::debug!("attempt {attempt}: {error}");
+            }
+            outcome => return outcome,
+        }
+        tokio::time::sleep(pause(attempt)).await;
+    }
+    transact(writer, work).await
+}
+
+/// Random, so that two transactions that clashed do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(10) * 2_u32.pow(attempt);
+    rand::rng().random_range(Duration::ZERO..longest)
+}
+
+async fn transact<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T>
+where
+    F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>>,
+{
+    let txn = writer
+        .begin_with_options(TransactionOptions {
+            // A transaction that reads before it writes would fail whenever another writes between.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await?;
+    match work(&txn).await {
+        Ok(value) => {
+            txn.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            txn.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn open(options: ConnectOptions) -> Result<DatabaseConnection> {
+    Ok(sea_orm::Database::connect(options).await?)
+}
+
+fn options(url: &DatabaseUrl, settings: Settings) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.expose());
+    options
+        .max_connections(settings.max_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .connect_timeout(settings.acquire_timeout)
+        .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        // Statements are formatted for the log even where nobody reads it.
+        .sqlx_logging(log::log_enabled!(target: "sqlx::query", log::Level::Debug))
+        .sqlx_logging_level(log::LevelFilter::Debug);
+    options
+}
+
+fn sqlite_writer(mut options: ConnectOptions) -> ConnectOptions {
+    options.max_connections(1).map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            // NORMAL may lose acknowledged commits when the power fails.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(SQLITE_BUSY_TIMEOUT)
+    });
+    options
+}
+
+fn sqlite_reader(mut options: ConnectOptions) -> ConnectOptions {
+    options.map_sqlx_sqlite_opts(|sqlite| sqlite.read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT));
+    options
+}

@@ -1,0 +1,106 @@
+//! Many small jobs at once, each in a task of its own.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+use crate::Result;
+
+/// Runs `job` on each input, at most `limit` at once, and returns the results in the order of the
+/// inputs. The first failure aborts the jobs under way and starts no other.
+pub async fn in_tasks<In, Out, Job, Running>(
+    inputs: impl IntoIterator<Item = In>,
+    limit: usize,
+    job: Job,
+) -> Result<Vec<Out>>
+where
+    Out: Send + 'static,
+    Job: Fn(In) -> Running,
+    Running: Future<Output = Result<Out>> + Send + 'static,
+{
+    let mut waiting = inputs.into_iter().enumerate();
+    let mut running = JoinSet::new(); // Aborts what it still holds when it is dropped.
+    let mut done = Vec::new();
+    loop {
+        for (position, input) in waiting.by_ref().take(limit.saturating_sub(running.len())) {
+            let job = job(input);
+            running.spawn(async move { job.await.map(|output| (position, output)) });
+        }
+        match running.join_next().await {
+            Some(finished) => done.push(finished??),
+            None => break,
+        }
+    }
+    done.sort_unstable_by_key(|(position, _)| *position);
+    Ok(done.into_iter().map(|(_, output)| output).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+
+    use super::*;
+    use crate::Error;
+
+    /// Counts itself while it lives.
+    struct Alive(Arc<AtomicUsize>);
+
+    impl Alive {
+        fn new(count: &Arc<AtomicUsize>) -> Self {
+            count.fetch_add(1, SeqCst);
+            Self(Arc::clone(count))
+        }
+    }
+
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn results_come_in_the_order_of_the_inputs_and_no_more_than_the_limit_run_at_once() {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        let doubled = in_tasks(0..100_u32, 4, |n| {
+            let (alive, most) = (Arc::clone(&alive), Arc::clone(&most));
+            async move {
+                let _me = Alive::new(&alive);
+                most.fetch_max(alive.load(SeqCst), SeqCst);
+                for _ in 0..(100 - n) % 7 {
+                    tokio::task::yield_now().await;
+                }
+                Ok(n * 2)
+            }
+        });
+        let expected: Vec<_> = (0..100).map(|n| n * 2).collect();
+        assert_eq!(doubled.await.unwrap(), expected);
+        assert_eq!(most.load(SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_aborts_the_others() {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let started = Arc::new(AtomicUsize::new(0));
+        let outcome = in_tasks(0..100, 4, |n| {
+            let (alive, started) = (Arc::clone(&alive), Arc::clone(&started));
+            async move {
+                let _me = Alive::new(&alive);
+                started.fetch_add(1, SeqCst);
+                if n == 3 {
+                    return Err(Error::Configuration("broken".to_owned()));
+                }
+                std::future::pending().await
+            }
+        });
+        let outcome: Result<Vec<()>> = outcome.await;
+        assert_eq!(outcome.unwrap_err().to_string(), "broken");
+        while alive.load(SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(started.load(SeqCst), 4);
+    }
+}
