@@ -11,7 +11,9 @@ pub struct Model {
     pub id: i64,
     pub customer_id: i64,
     /// When it was placed: UTC, to the microsecond.
-    pub order_time: DateTimeUtc,
+    ///
+    /// Without an offset, because MySQL takes a bound time with one for a `TIMESTAMP`, which ends in 2038.
+    pub order_time: DateTime,
     #[sea_orm(belongs_to, from = "customer_id", to = "id")]
     pub customer: BelongsTo<super::customer::Entity>,
     #[sea_orm(has_many)]

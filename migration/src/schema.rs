@@ -5,11 +5,12 @@ use sea_orm_migration::{
     sea_orm::DbBackend,
 };
 
-/// A table to create unless it is there.
+/// A table to create. MySQL, which cannot undo a migration that fails later, may have it already.
 pub fn table(backend: DbBackend, name: impl IntoIden) -> TableCreateStatement {
     let mut table = Table::create();
-    table.table(name.into_iden()).if_not_exists();
+    table.table(name.into_iden());
     if backend == DbBackend::MySql {
+        table.if_not_exists();
         // A server's default need not hold every character, and compares without regard to case.
         table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
     }
@@ -28,7 +29,7 @@ pub fn utc_micros(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     match backend {
         DbBackend::MySql => column.custom(Alias::new("DATETIME(6)")),
-        _ => column.timestamp_with_time_zone(),
+        _ => column.timestamp(),
     };
     column.not_null();
     column

@@ -1,6 +1,6 @@
 //! Connections: pools for reading and writing, and the one way to write.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use rand::RngExt as _;
@@ -15,8 +15,8 @@ use crate::{DatabaseUrl, Error, Result};
 /// How often a transaction is tried that clashes with others.
 const ATTEMPTS: u32 = 5;
 
-/// How long SQLite lets another process finish its write.
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a transaction is tried; on SQLite also how long another process may take to write.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a [`Database`] shares its connections.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Database {
     pub async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Self> {
         let options = options(url, settings);
         let (reader, writer) = if url.backend() == DbBackend::Sqlite {
-            let writer = open(sqlite_writer(options.clone())).await?;
+            let writer = open_first(sqlite_writer(options.clone())).await?;
             (open(sqlite_reader(options)).await?, writer)
         } else {
             let pool = open(options).await?;
@@ -90,16 +90,20 @@ async fn with_retries<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T>
 where
     F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>>,
 {
-    for attempt in 1..ATTEMPTS {
+    let started = Instant::now();
+    let mut attempt = 1;
+    loop {
         match transact(writer, work).await {
-            Err(Error::Conflict(error) | Error::Contention(error)) => {
+            Err(Error::Conflict(error) | Error::Contention(error))
+                if attempt < ATTEMPTS && started.elapsed() < PATIENCE =>
+            {
                 log::debug!("attempt {attempt}: {error}");
             }
             outcome => return outcome,
         }
         tokio::time::sleep(pause(attempt)).await;
+        attempt += 1;
     }
-    transact(writer, work).await
 }
 
 /// Random, so that two transactions that clashed do not meet again.
@@ -131,6 +135,20 @@ where
     }
 }
 
+/// Tries again while other processes that start at once change the file to a write-ahead log: SQLite
+/// itself does not wait for that.
+async fn open_first(options: ConnectOptions) -> Result<DatabaseConnection> {
+    let started = Instant::now();
+    loop {
+        match open(options.clone()).await {
+            Err(Error::Contention(_)) if started.elapsed() < PATIENCE => {
+                tokio::time::sleep(pause(1)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 async fn open(options: ConnectOptions) -> Result<DatabaseConnection> {
     Ok(sea_orm::Database::connect(options).await?)
 }
@@ -154,12 +172,12 @@ fn sqlite_writer(mut options: ConnectOptions) -> ConnectOptions {
             .journal_mode(SqliteJournalMode::Wal)
             // NORMAL may lose acknowledged commits when the power fails.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(SQLITE_BUSY_TIMEOUT)
+            .busy_timeout(PATIENCE)
     });
     options
 }
 
 fn sqlite_reader(mut options: ConnectOptions) -> ConnectOptions {
-    options.map_sqlx_sqlite_opts(|sqlite| sqlite.read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT));
+    options.map_sqlx_sqlite_opts(|sqlite| sqlite.read_only(true).busy_timeout(PATIENCE));
     options
 }

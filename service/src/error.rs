@@ -92,7 +92,11 @@ fn kind(error: &DbErr) -> Kind {
         return Kind::Conflict;
     }
     match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Kind::Unavailable,
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => match sqlx_kind(error) {
+            Kind::Other => Kind::Unavailable,
+            kind => kind,
+        },
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Kind::Unavailable,
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
             sqlx_kind(error)
         }

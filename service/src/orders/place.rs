@@ -169,8 +169,11 @@ async fn insert_head(
     customer_id: i64,
     now: DateTime<Utc>,
 ) -> Result<i64> {
-    let head =
-        orders::ActiveModel { id: NotSet, customer_id: Set(customer_id), order_time: Set(now) };
+    let head = orders::ActiveModel {
+        id: NotSet,
+        customer_id: Set(customer_id),
+        order_time: Set(now.naive_utc()),
+    };
     Ok(orders::Entity::insert(head).exec(db).await?.last_insert_id)
 }
 

@@ -1,6 +1,6 @@
 //! Orders as they are shown, with customer and lines, by one statement however many they are.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use entity::{item, order_items, orders};
 use futures_util::Stream;
 use sea_orm::{
@@ -41,10 +41,10 @@ async fn page_between(
     use orders::Column::{Id, OrderTime};
     // Of two lower bounds the databases would not know the narrower one.
     let mut page = orders::Entity::find()
-        .filter(OrderTime.gte(last.map_or(after, |(time, _)| time)))
-        .filter(OrderTime.lte(before));
+        .filter(OrderTime.gte(last.map_or(after, |(time, _)| time).naive_utc()))
+        .filter(OrderTime.lte(before.naive_utc()));
     if let Some((time, id)) = last {
-        page = page.filter(Condition::any().add(OrderTime.gt(time)).add(Id.gt(id)));
+        page = page.filter(Condition::any().add(OrderTime.gt(time.naive_utc())).add(Id.gt(id)));
     }
     let keys = [OrderTime, Id];
     let page = keys.iter().fold(page.limit(PAGE), |page, key| page.order_by_asc(*key));
@@ -55,7 +55,7 @@ async fn page_between(
 #[sea_orm(entity = "orders::Entity")]
 struct Row {
     id: i64,
-    order_time: DateTime<Utc>,
+    order_time: NaiveDateTime,
     #[sea_orm(nested)]
     customer: Customer,
     #[sea_orm(nested)]
@@ -95,6 +95,7 @@ fn group(rows: Vec<Row>) -> Result<Vec<Order>> {
     let mut orders: Vec<Order> = Vec::new();
     for Row { id, order_time, customer, line, item } in rows {
         if orders.last().is_none_or(|order| order.order_id != id) {
+            let order_time = order_time.and_utc();
             orders.push(Order { order_id: id, customer, order_time, items: Vec::new() });
         }
         if let (Some(order), Some(line), Some(item)) = (orders.last_mut(), line, item) {

@@ -1,6 +1,6 @@
 //! The tutorial's rows, with their ids.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{NaiveDate, NaiveDateTime};
 use entity::{Money, address, customer, item, order_items, orders};
 use sea_orm::{DatabaseTransaction, IntoActiveModel};
 
@@ -64,11 +64,10 @@ fn orders() -> Vec<orders::ActiveModel> {
 }
 
 /// Day, hour and minute in March 2024, UTC.
-fn march((day, hour, minute): (u32, u32, u32)) -> DateTime<Utc> {
+fn march((day, hour, minute): (u32, u32, u32)) -> NaiveDateTime {
     NaiveDate::from_ymd_opt(2024, 3, day)
         .and_then(|date| date.and_hms_opt(hour, minute, 0))
         .unwrap_or_default()
-        .and_utc()
 }
 
 fn lines() -> Vec<order_items::ActiveModel> {

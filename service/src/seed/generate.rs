@@ -19,8 +19,8 @@ use crate::{Database, Error, Result};
 /// where more make it no faster.
 const BATCH: u16 = 1000;
 
-/// When the first order can have been placed: 2024-01-01, in seconds since 1970.
-const FIRST_ORDER: TimeDelta = TimeDelta::seconds(1_704_067_200);
+/// Orders are placed from 2024-01-01 on: seconds since 1970.
+const START: TimeDelta = TimeDelta::seconds(1_704_067_200);
 
 /// Orders spread over two years.
 const PERIOD_MICROS: i64 = 2 * 365 * 24 * 60 * 60 * 1_000_000;
@@ -187,7 +187,7 @@ impl<'a> Generator<'a> {
         orders::Model {
             id,
             customer_id: self.rng.random_range(1..=i64::from(self.plan.customers)),
-            order_time: DateTime::UNIX_EPOCH + FIRST_ORDER + TimeDelta::microseconds(micros),
+            order_time: DateTime::UNIX_EPOCH.naive_utc() + START + TimeDelta::microseconds(micros),
         }
         .into_active_model()
     }

@@ -1,0 +1,101 @@
+//! The command line when things are not as they should be: one clear line, exit code 1.
+
+use crate::{
+    cases,
+    harness::{
+        case::Case,
+        database::{MARKETSVC, MIGRATION, TestDatabase, run, stderr},
+    },
+};
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = cases![SQLITE;
+        urls_that_lead_nowhere,
+        help_shows_the_environment_but_not_its_values,
+        what_is_no_command_is_a_matter_of_usage,
+    ];
+    cases.extend(cases![a_busy_port]);
+    cases.extend(cases![SERVERS; a_password_is_never_printed]);
+    cases
+}
+
+async fn urls_that_lead_nowhere(_: &TestDatabase) {
+    for (url, expected) in [
+        ("oracle://joe:s3cret@127.0.0.1/shop", "must start with sqlite:, postgres: or mysql:"),
+        ("postgres://joe:s3cret@127.0.0.1:port/shop", "not a database URL"),
+        ("sqlite::memory:", "name a file"),
+        ("sqlite:///nowhere/at/all.db?mode=rwc", "unable to open database file"),
+        ("sqlite:///tmp/marketsvc-no-such-file.db", "unable to open database file"),
+        (
+            "postgres://joe:s3cret@127.0.0.1:1/shop",
+            "cannot connect to postgres://joe:***@127.0.0.1:1/shop",
+        ),
+        (
+            "mysql://joe:s3cret@127.0.0.1:1/shop",
+            "cannot connect to mysql://joe:***@127.0.0.1:1/shop",
+        ),
+    ] {
+        let output = run(MARKETSVC, url, &["serve", "--acquire-timeout", "1"]).await;
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.starts_with("error: ") && said.contains(expected), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+async fn a_busy_port(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let output = db.run(&["serve", "--listen", &app.address]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains(&format!("cannot listen at {}", app.address)), "{said}");
+    assert!(said.contains("in use"), "{said}");
+}
+
+async fn a_password_is_never_printed(db: &TestDatabase) {
+    let (scheme, rest) = db.url.split_once("://").unwrap();
+    let (_, host) = rest.split_once('@').unwrap();
+    let url = format!("{scheme}://nobody-of-that-name:s3cret@{host}");
+    for (program, args) in [
+        (MARKETSVC, &["serve", "--echo"][..]),
+        (MARKETSVC, &["migrate", "up", "--echo"]),
+        (MARKETSVC, &["seed", "demo", "--echo"]),
+        (MIGRATION, &["up"]),
+    ] {
+        let output = tokio::process::Command::new(program)
+            .args(args)
+            .env("DATABASE_URL", &url)
+            .env("RUST_LOG", "trace")
+            .output()
+            .await
+            .unwrap();
+        let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+async fn help_shows_the_environment_but_not_its_values(_: &TestDatabase) {
+    for (program, args) in [
+        (MARKETSVC, &["--help"][..]),
+        (MARKETSVC, &["serve", "--help"]),
+        (MARKETSVC, &["migrate", "--help"]),
+        (MARKETSVC, &["seed", "generate", "--help"]),
+        (MIGRATION, &["--help"]),
+    ] {
+        let output = run(program, "postgres://joe:s3cret@127.0.0.1/shop", args).await;
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && help.contains("DATABASE_URL"), "{help}");
+        assert!(!help.contains("s3cret"), "{help}");
+    }
+}
+
+async fn what_is_no_command_is_a_matter_of_usage(db: &TestDatabase) {
+    for args in [&["sevre"][..], &[], &["serve", "--max-connections", "0"], &["seed", "generate"]] {
+        let output = db.run(args).await;
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains("--help"), "{args:?}");
+    }
+}

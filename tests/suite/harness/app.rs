@@ -1,0 +1,106 @@
+//! A running `marketsvc serve`.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use super::{client::Client, database::MARKETSVC, guard::Guard};
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server, its log, and a client for it. Dropping it stops the server.
+pub struct App {
+    pub client: Client,
+    /// `127.0.0.1:PORT`
+    pub address: String,
+    log: Arc<Mutex<Vec<String>>>,
+    guard: Guard,
+}
+
+impl App {
+    /// Starts `serve` with `args` on a free port and waits until it listens.
+    pub async fn start(url: &str, args: &[&str]) -> Self {
+        Self::start_with(url, args, &[]).await
+    }
+
+    /// [`App::start`] with environment variables.
+    pub async fn start_with(url: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut guard = Guard::start(MARKETSVC, "TERM", |command| {
+            command
+                .args(["serve", "--echo", "--listen", "127.0.0.1:0"])
+                .args(args)
+                .env("DATABASE_URL", url)
+                .env_remove("RUST_LOG")
+                .envs(env.iter().copied())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped());
+        });
+        let stderr = guard.child.stderr.take().expect("stderr is piped");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().expect("no holder panics").push(line);
+            }
+        });
+        let line = wait_for(&log, "listening at http://").await;
+        let (_, address) = line.rsplit_once("http://").expect("the address follows");
+        let client = Client::new(&format!("http://{address}"));
+        Self { client, address: address.to_owned(), log, guard }
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no holder panics").clone()
+    }
+
+    /// Waits for a line with `text` in the log.
+    pub async fn logged(&self, text: &str) -> String {
+        wait_for(&self.log, text).await
+    }
+
+    /// The most memory the server has used so far, in kB.
+    pub fn peak_memory(&self) -> i64 {
+        // The shell that guards it has one child.
+        let guard = self.guard.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children"));
+        let server = children.expect("Linux tells").trim().to_owned();
+        let status = std::fs::read_to_string(format!("/proc/{server}/status")).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// The SQL statements of `GET path`, which must succeed.
+    pub async fn statements_of(&self, path: &str) -> Vec<String> {
+        let before = self.log().len();
+        let answer = self.client.get(path).await;
+        answer.assert_status(200);
+        self.statements_until(before, &answer.request_id()).await
+    }
+
+    /// The SQL statements logged between line `from` and the end of request `request_id`.
+    pub async fn statements_until(&self, from: usize, request_id: &str) -> Vec<String> {
+        self.logged(request_id).await;
+        let log = self.log();
+        let statements = log[from..].iter().filter(|line| line.contains("sqlx::query"));
+        // What a new connection is set up with belongs to no request.
+        let setup = ["summary=\"PRAGMA ", "summary=\"SET "];
+        statements.filter(|line| !setup.iter().any(|word| line.contains(word))).cloned().collect()
+    }
+}
+
+async fn wait_for(log: &Mutex<Vec<String>>, text: &str) -> String {
+    let started = Instant::now();
+    loop {
+        let lines = log.lock().expect("no holder panics").clone();
+        if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        assert!(started.elapsed() < PATIENCE, "{text:?} not in:\n{}", lines.join("\n"));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,86 @@
+//! Processes that end with the test process, however that ends.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+/// Starts its arguments, waits for the pipe from the test process to close, and then stops them.
+const WATCH: &str = r#"
+"$@" & child=$!
+read -r _
+kill -"$GUARD_SIGNAL" $child 2>/dev/null
+wait $child
+[ -z "$GUARD_REMOVE" ] || rm -rf "$GUARD_REMOVE"
+"#;
+
+/// A process under watch. Dropping it stops the process.
+pub struct Guard {
+    pub child: Child,
+    _pipe: ChildStdin,
+}
+
+impl Guard {
+    /// Starts `program`, to be stopped by `signal`; `configure` sets its arguments and the rest.
+    pub fn start(
+        program: impl AsRef<Path>,
+        signal: &str,
+        configure: impl FnOnce(&mut Command),
+    ) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCH, "sh"]).arg(program.as_ref()).env("GUARD_SIGNAL", signal);
+        configure(&mut command);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("sh should start");
+        let pipe = child.stdin.take().expect("stdin is piped");
+        Self { child, _pipe: pipe }
+    }
+}
+
+/// Database servers do not run as root: who to be instead.
+pub fn without_root(command: &mut Command) -> &mut Command {
+    use std::os::unix::process::CommandExt;
+    match unprivileged() {
+        Some((uid, gid)) => command.uid(uid).gid(gid),
+        None => command,
+    }
+}
+
+/// A directory for a server's data, which its [`Guard`] removes.
+pub fn data_directory() -> PathBuf {
+    let directory = tempfile::Builder::new()
+        .prefix("marketsvc-test-")
+        .tempdir()
+        .expect("there should be a place for temporary files")
+        .keep();
+    if let Some((uid, gid)) = unprivileged() {
+        std::os::unix::fs::chown(&directory, Some(uid), Some(gid)).expect("root may chown");
+    }
+    directory
+}
+
+fn unprivileged() -> Option<(u32, u32)> {
+    (id(&["-u"])? == 0).then_some(())?;
+    Some((id(&["-u", "nobody"])?, id(&["-g", "nobody"])?))
+}
+
+fn id(args: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(args).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// A port of 127.0.0.1 that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port should be free");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Where `program` is: on the path, or where distributions hide servers.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    places.extend(["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"].map(PathBuf::from));
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        places.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    places.into_iter().map(|place| place.join(program)).find(|program| program.is_file())
+}

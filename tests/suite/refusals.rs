@@ -1,0 +1,158 @@
+//! What the service will not do, and how it says so: RFC 9457, always.
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::json;
+
+use crate::{
+    cases,
+    harness::{app::App, case::Case, client::Answer, database::TestDatabase},
+};
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = cases![
+        paths_that_make_no_sense,
+        bodies_that_make_no_sense,
+        a_broken_database_is_500_and_tells_the_client_nothing,
+    ];
+    cases.extend(cases![SQLITE; requests_have_an_id, too_many_totals_at_once]);
+    cases.extend(cases![SERVERS; a_database_that_is_away_is_503]);
+    cases
+}
+
+async fn paths_that_make_no_sense(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for (method, path, status) in [
+        ("GET", "/nothing/here", 404),
+        ("GET", "/api/orders", 404),
+        ("GET", "/api/orders/one", 400),
+        ("GET", "/api/orders/1.5", 400),
+        ("GET", "/api/order_total/9223372036854775808", 404),
+        ("GET", "/api/order_total/-99999999999999999999", 404),
+        ("GET", "/api/order_total/1%00", 400),
+        ("GET", "/api/orders_total?orders=1,two", 400),
+        ("GET", "/api/orders_total?orders=9223372036854775808", 400),
+        ("GET", "/api/orders_total?orders=1&orders=2", 400),
+        ("GET", "/api/orders_between_dates/2024-03-22/yesterday", 400),
+        ("GET", "/api/orders_between_dates/2024-02-30/2024-01-01", 400),
+        ("GET", "/api/orders_between_dates/10000-01-01/2024-01-01", 400),
+        ("GET", "/api/orders_between_dates/2024-03-22", 404),
+    ] {
+        let answer = Answer::of(app.client.request(method, path)).await;
+        answer.assert_problem(status);
+    }
+    for (method, path, allowed) in [
+        ("POST", "/api/customers", "GET, HEAD"),
+        ("DELETE", "/api/orders/1", "GET, HEAD"),
+        ("GET", "/api/add_new_order", "POST"),
+    ] {
+        let answer = Answer::of(app.client.request(method, path)).await;
+        answer.assert_problem(405);
+        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+    }
+}
+
+async fn bodies_that_make_no_sense(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let huge = format!(r#"{{"customer_id": 1, "items": [{}]}}"#, " ".repeat(300_000));
+    let deep = "[".repeat(10_000);
+    for (body, status) in [
+        ("", 400),
+        ("{", 400),
+        ("null", 400),
+        ("[]", 400),
+        (r#"{"customer_id": 1}"#, 400),
+        (r#"{"customer_id": "1", "items": []}"#, 400),
+        (r#"{"customer_id": 1.5, "items": []}"#, 400),
+        (r#"{"customer_id": NaN, "items": []}"#, 400),
+        (r#"{"customer_id": 1e400, "items": []}"#, 400),
+        (r#"{"customer_id": 9223372036854775808, "items": []}"#, 400),
+        (r#"{"customer_id": 1, "customer_id": 2, "items": [{"id": 1, "quantity": 1}]}"#, 400),
+        (r#"{"customer_id": 1, "items": [{"id": 1, "quantity": 1}], "gift": true}"#, 400),
+        (r#"{"customer_id": 1, "items": [{"id": 1, "qty": 1}]}"#, 400),
+        (&deep, 400),
+        (&huge, 413),
+    ] {
+        let request = app.client.request("POST", "/api/add_new_order");
+        let answer =
+            Answer::of(request.header(CONTENT_TYPE, "application/json").body(body.to_owned()));
+        answer.await.assert_problem(status);
+    }
+    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
+        let request = app.client.request("POST", "/api/add_new_order");
+        let order = r#"{"customer_id": 1, "items": [{"id": 1, "quantity": 1}]}"#;
+        let answer = Answer::of(request.header(CONTENT_TYPE, content_type).body(order));
+        answer.await.assert_problem(415);
+    }
+    for (body, status) in [("{", 400), (r#"{"orders": ["1"]}"#, 400), (r#"{"ids": [1]}"#, 400)] {
+        let request = app.client.request("GET", "/api/orders_total");
+        let answer = Answer::of(request.header(CONTENT_TYPE, "application/json").body(body));
+        answer.await.assert_problem(status);
+    }
+    assert_eq!((db.count("orders").await, db.count("order_items").await), (3, 5));
+}
+
+async fn a_broken_database_is_500_and_tells_the_client_nothing(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    db.execute("DROP TABLE order_items").await.unwrap();
+    let order = json!({"customer_id": 1, "items": [{"id": 1, "quantity": 1}]});
+    for answer in [
+        app.client.get("/api/orders/1").await,
+        app.client.get("/api/order_total/1").await,
+        app.client.get("/api/orders_total?orders=1,2").await,
+        app.client.get("/api/orders_between_dates/2024-03-22/2024-03-14").await,
+        app.client.post("/api/add_new_order", &order).await,
+    ] {
+        answer.assert_problem(500);
+        assert!(!answer.body.contains("order_items"), "{answer:?}");
+        let line = app.logged(&format!("{}: ", answer.request_id())).await;
+        assert!(line.contains("ERROR") && line.contains("order_items"), "{line}");
+    }
+    assert_eq!(db.count("orders").await, 3);
+}
+
+async fn requests_have_an_id(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let with = |id: &'static str| app.client.request("GET", "/").header("x-request-id", id);
+    assert_eq!(Answer::of(with("checkout-7_b.2")).await.request_id(), "checkout-7_b.2");
+    app.logged("checkout-7_b.2").await;
+    for odd in ["two words", "{}", ""] {
+        let id = Answer::of(with(odd)).await.request_id();
+        assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    }
+    let (one, two) = (app.client.get("/").await, app.client.get("/").await);
+    assert_ne!(one.request_id(), two.request_id());
+}
+
+async fn too_many_totals_at_once(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let ids = |n: usize| json!({"orders": vec![1; n]});
+    let ask = |n| Answer::of(app.client.request("GET", "/api/orders_total").json(&ids(n)));
+    assert_eq!(ask(1000).await.json().as_array().map(Vec::len), Some(1000));
+    ask(1001).await.assert_faults(422, &["/orders"]);
+}
+
+async fn a_database_that_is_away_is_503(db: &TestDatabase) {
+    let (proxy, url) = db.behind_proxy().await;
+    let app = App::start(&url, &["--demo", "--acquire-timeout", "1"]).await;
+    app.client.get("/api/order_total/1").await.assert_status(200);
+
+    proxy.cut();
+    let order = json!({"customer_id": 1, "items": [{"id": 1, "quantity": 1}]});
+    for answer in [
+        app.client.get("/api/customers").await,
+        app.client.get("/api/orders/1").await,
+        app.client.get("/api/order_total/1").await,
+        app.client.get("/api/orders_total?orders=1,2").await,
+        app.client.post("/api/add_new_order", &order).await,
+    ] {
+        answer.assert_problem(503);
+        assert_eq!(answer.header("retry-after"), "1");
+        app.logged(&format!("{}: ", answer.request_id())).await;
+    }
+    app.client.get("/").await.assert_status(200);
+
+    proxy.mend().await;
+    app.client.get("/api/order_total/1").await.assert_status(200);
+    app.client.post("/api/add_new_order", &order).await.assert_status(201);
+    assert_eq!(db.count("orders").await, 4);
+}

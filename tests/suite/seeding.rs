@@ -1,0 +1,102 @@
+//! Filling a database.
+
+use serde_json::Value;
+
+use crate::{
+    cases,
+    harness::{
+        case::Case,
+        client::MILK,
+        database::{TestDatabase, stderr},
+    },
+};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        the_demo_data_is_loaded_once,
+        generated_data_is_plausible_and_the_same_for_the_same_seed,
+        of_two_that_seed_at_once_one_succeeds,
+        orders_need_customers_and_items,
+        progress_is_reported_in_plain_lines,
+    ]
+}
+
+async fn the_demo_data_is_loaded_once(db: &TestDatabase) {
+    db.run_ok(&["migrate", "up"]).await;
+    db.run_ok(&["seed", "demo"]).await;
+    for again in [
+        &["seed", "demo"][..],
+        &["seed", "generate", "--customers", "1", "--items", "1", "--orders", "1"],
+    ] {
+        let output = db.run(again).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("the database is not empty"), "{}", stderr(&output));
+    }
+    assert_eq!((db.count("customer").await, db.count("order_items").await), (3, 5));
+    let app = db.serve_demo().await;
+    app.logged("the database holds data").await;
+    assert_eq!(app.client.place_order(1, &[(MILK, 1)]).await.json()["order_id"], 4);
+}
+
+async fn generated_data_is_plausible_and_the_same_for_the_same_seed(db: &TestDatabase) {
+    db.generate(30, 3, 200, 5).await;
+    assert_eq!(db.count("address").await, 30);
+    assert_eq!(db.count("item").await, 3);
+    assert_eq!(db.count("orders").await, 200);
+    let most =
+        "SELECT max(c) AS n FROM (SELECT count(*) AS c FROM order_items GROUP BY order_id) x";
+    assert_eq!(db.number(most).await, 3);
+    let first = everything(db).await;
+    let orders = first[1].as_array().unwrap();
+    assert_eq!(orders.len(), 200);
+    assert!(orders.iter().all(|order| !order["items"].as_array().unwrap().is_empty()));
+    let time = |n: usize| orders[n]["order_time"].as_str().unwrap();
+    assert!(time(0).starts_with("2024-01-0") && time(199).starts_with("2025-12-"), "{}", time(199));
+
+    db.run_ok(&["migrate", "fresh"]).await;
+    db.generate(30, 3, 200, 5).await;
+    assert_eq!(everything(db).await, first);
+    db.run_ok(&["migrate", "fresh"]).await;
+    db.generate(30, 3, 200, 6).await;
+    assert_ne!(everything(db).await, first);
+}
+
+async fn everything(db: &TestDatabase) -> [Value; 2] {
+    let app = db.serve(&[]).await;
+    let orders = "/api/orders_between_dates/2030-01-01/2000-01-01";
+    [app.client.get_json("/api/customers").await, app.client.get_json(orders).await]
+}
+
+async fn of_two_that_seed_at_once_one_succeeds(db: &TestDatabase) {
+    db.run_ok(&["migrate", "up"]).await;
+    let seed = &["seed", "generate", "--customers", "2000", "--items", "10", "--orders", "500"];
+    let (one, two) = tokio::join!(db.run(seed), db.run(seed));
+    let succeeded = [&one, &two].iter().filter(|output| output.status.success()).count();
+    assert_eq!(succeeded, 1, "{}\n{}", stderr(&one), stderr(&two));
+    assert_eq!((db.count("customer").await, db.count("orders").await), (2000, 500));
+}
+
+async fn orders_need_customers_and_items(db: &TestDatabase) {
+    db.run_ok(&["migrate", "up"]).await;
+    for (customers, items) in [("0", "1"), ("1", "0")] {
+        let output = db
+            .run(&["seed", "generate", "--customers", customers, "--items", items, "--orders", "1"])
+            .await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("at least one customer and one item"));
+    }
+    db.run_ok(&["seed", "generate", "--customers", "0", "--items", "0", "--orders", "0"]).await;
+    assert_eq!(db.count("customer").await, 0);
+    db.run_ok(&["seed", "demo"]).await;
+}
+
+async fn progress_is_reported_in_plain_lines(db: &TestDatabase) {
+    db.run_ok(&["migrate", "up"]).await;
+    let output = db
+        .run(&["seed", "generate", "--customers", "3000", "--items", "10", "--orders", "0"])
+        .await;
+    let report = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(report, "made 3000 customers, 10 items and 0 orders\n");
+    let expected = ["1000/3010 rows", "2000/3010 rows", "3000/3010 rows", "3010/3010 rows"];
+    assert_eq!(stderr(&output).lines().collect::<Vec<_>>(), expected);
+}
