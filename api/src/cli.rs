@@ -8,19 +8,20 @@ use std::{
 
 use actix_web::rt::System;
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand};
-use service::{Database, DatabaseUrl, Settings};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
+use database_url::DatabaseUrl;
+use service::{Database, Settings};
 
 use crate::{seed, serve};
 
 /// An order service: customers, items, orders, over HTTP, on SQLite, PostgreSQL or MySQL/MariaDB
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "marketsvc", version)]
 struct Cli {
     #[command(flatten)]
     database: DatabaseArgs,
     /// Log every SQL statement
-    #[arg(long, global = true, env = "MARKETSVC_ECHO")]
+    #[arg(long, global = true, env = "MARKETSVC_ECHO", value_parser = FalseyValueParser::new())]
     echo: bool,
     #[command(subcommand)]
     command: Command,
@@ -39,12 +40,12 @@ enum Command {
 }
 
 /// Which database, and how its connections are shared.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct DatabaseArgs {
-    /// Where the database is: for SQLite, PostgreSQL, or MySQL and MariaDB
     #[arg(
+        help = "sqlite://FILE?mode=rwc, postgres://USER:PASSWORD@HOST/DB or mysql://USER:PASSWORD@HOST/DB",
         long,
-        value_name = "sqlite://FILE?mode=rwc|postgres://USER:PASSWORD@HOST/DB|mysql://USER:PASSWORD@HOST/DB",
+        value_name = "URL",
         global = true,
         env = "DATABASE_URL",
         // It may hold a password, as may what is wrong with it: nothing here prints it.
@@ -129,7 +130,7 @@ async fn run(cli: Cli) -> Result<()> {
 }
 
 async fn migrate(database: &DatabaseArgs, command: migration::Command) -> Result<()> {
-    let report = migration::run(database.url()?.expose(), command).await?;
+    let report = migration::run(&database.url()?, command).await?;
     writeln!(io::stdout(), "{}", report.join("\n"))?;
     Ok(())
 }
@@ -139,8 +140,9 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn start_logging(echo: bool) {
-    let usual = env_logger::Env::default()
-        .default_filter_or("info,actix_server=warn,sqlx=warn,sea_orm=warn,sea_orm_migration=warn");
+    let usual = env_logger::Env::default().default_filter_or(
+        "info,actix_http=off,actix_server=warn,sqlx=warn,sea_orm=warn,sea_orm_migration=warn",
+    );
     let mut logger = env_logger::Builder::from_env(usual);
     if echo {
         logger.filter_module("sqlx::query", log::LevelFilter::Debug);

@@ -4,12 +4,14 @@ use std::{borrow::Cow, fmt};
 
 use actix_web::{
     Error, HttpResponse, ResponseError,
-    body::{BoxBody, MessageBody},
+    body::{self, BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::{JsonPayloadError, PayloadError, QueryPayloadError},
     http::{
-        StatusCode,
-        header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+        Method, StatusCode,
+        header::{
+            CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+        },
     },
     middleware::Next,
 };
@@ -51,13 +53,13 @@ impl Problem {
     }
 
     /// What became of a request that the framework or a handler refused.
-    fn of(error: &Error) -> Self {
+    fn of(error: &Error, has_body: bool) -> Self {
         if let Some(problem) = error.as_error::<Self>() {
             return problem.clone();
         }
         let status = error.as_response_error().status_code();
         if let Some(error) = error.as_error::<JsonPayloadError>() {
-            return Self::of_json(error);
+            return Self::of_json(error, has_body);
         }
         if error.as_error::<QueryPayloadError>().is_some()
             || error.as_error::<PayloadError>().is_some()
@@ -67,8 +69,9 @@ impl Problem {
         Self::of_status(status)
     }
 
-    fn of_json(error: &JsonPayloadError) -> Self {
+    fn of_json(error: &JsonPayloadError, has_body: bool) -> Self {
         let status = match error {
+            _ if !has_body => return Self::bad_request("the JSON body is missing"),
             JsonPayloadError::ContentType => {
                 return Self::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -144,7 +147,7 @@ impl From<service::Error> for Problem {
                 "the database is away or too busy; try again".to_owned(),
             ),
             Error::NotEmpty
-            | Error::Configuration(_)
+            | Error::NothingToOrder
             | Error::AmountOutOfRange(_)
             | Error::Internal(_)
             | Error::Task(_) => return Self::internal(&error),
@@ -185,18 +188,34 @@ pub async fn answer(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
+    let has_body = has_body(request.headers());
+    let is_head = request.method() == Method::HEAD;
     let mut response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let problem = match response.response().error() {
-            Some(error) => Problem::of(error),
+            Some(error) => Problem::of(error, has_body),
             None => Problem::of_status(status),
         };
         problem.log(&id);
         response = with_problem(response, &problem, &id);
     }
     response.headers_mut().insert(request_id::HEADER, id.to_header()?);
-    Ok(response)
+    Ok(if is_head { without_stream(response) } else { response })
+}
+
+/// RFC 9112, section 6.3
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+/// The framework sends no body to HEAD, but would take all of it from the database.
+fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    response.map_body(|_, body| match body.size() {
+        BodySize::Stream => BoxBody::new(body::None::new()),
+        _ => body,
+    })
 }
 
 /// Keeps the headers: a 405 says what is allowed.

@@ -3,6 +3,7 @@
 use std::thread::available_parallelism;
 
 use anyhow::Result;
+use clap::builder::FalseyValueParser;
 
 use crate::{cli::DatabaseArgs, server::Application};
 
@@ -26,10 +27,10 @@ pub struct Options {
     )]
     workers: Option<u16>,
     /// Apply pending migrations first
-    #[arg(long, env = "MARKETSVC_MIGRATE")]
+    #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = FalseyValueParser::new())]
     migrate: bool,
     /// Apply pending migrations, and load the tutorial's rows if the database is empty
-    #[arg(long, env = "MARKETSVC_DEMO")]
+    #[arg(long, env = "MARKETSVC_DEMO", value_parser = FalseyValueParser::new())]
     demo: bool,
 }
 
@@ -37,7 +38,7 @@ pub struct Options {
 pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
     if options.migrate || options.demo {
         let up = migration::Command::Up { steps: None };
-        migration::run(database.url()?.expose(), up).await?;
+        migration::run(&database.url()?, up).await?;
     }
     let db = database.open().await?;
     if options.demo {

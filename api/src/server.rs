@@ -53,7 +53,9 @@ impl Application {
         for address in &self.addresses {
             log::info!("listening at http://{address}");
         }
+        let maintenance = actix_web::rt::spawn(self.db.clone().maintain());
         self.server.await?;
+        maintenance.abort();
         self.db.close().await?;
         Ok(())
     }

@@ -26,7 +26,11 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let moment = with_offset(text).or_else(|| naive(text)).or_else(|| midnight(text));
         let moment = moment.ok_or(NotATime)?.trunc_subsecs(6);
-        if (1..=9999).contains(&moment.year()) { Ok(Self(moment)) } else { Err(NotATime) }
+        let leap_second = moment.timestamp_subsec_micros() >= 1_000_000;
+        if leap_second || !(1..=9999).contains(&moment.year()) {
+            return Err(NotATime);
+        }
+        Ok(Self(moment))
     }
 }
 
@@ -87,6 +91,7 @@ mod tests {
             "2024-03-18T10:30:00+99:00",
             "2024-03-18 or so",
             "1e9",
+            "2016-12-31T23:59:60Z",
         ] {
             assert_eq!(text.parse::<Timestamp>(), Err(NotATime), "{text}");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Subcommand;
+use database_url::DatabaseUrl;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use sea_orm_migration::{MigrationStatus, MigratorTrait};
 
@@ -37,7 +38,7 @@ pub enum Command {
 ///
 /// Processes that do so at once wait for each other. A migration that fails leaves nothing behind on
 /// SQLite and PostgreSQL; on MySQL it can be run again.
-pub async fn run(url: &str, command: Command) -> Result<Vec<String>> {
+pub async fn run(url: &DatabaseUrl, command: Command) -> Result<Vec<String>> {
     let db = lock::connect(url).await?;
     let report = match command {
         Command::Status => status(&db).await,

@@ -1,7 +1,8 @@
-//! What can go wrong with the schema. No message holds the database's address.
+//! What can go wrong with the schema. No message holds a password.
 
 use std::time::Duration;
 
+use database_url::DatabaseUrl;
 use sea_orm::DbErr;
 
 /// What a function of this crate returns.
@@ -10,13 +11,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is of no database that this program knows.
-    #[error("the database URL must start with sqlite:, postgres: or mysql:")]
-    Scheme,
     /// The database cannot be reached, or does not let us in.
-    #[error("cannot connect to the database: {0}")]
-    Connect(DbErr),
-    /// Another migrator has held the lock for so long.
+    #[error("cannot connect to {url}: {error}")]
+    Connect {
+        /// Which one.
+        url: DatabaseUrl,
+        /// Why.
+        error: DbErr,
+    },
+    /// Another migrator has held MySQL's lock for so long. The other databases have errors of their own.
     #[error("another migrator has been at work for {} s", .0.as_secs())]
     Locked(Duration),
     /// A statement failed, or the database has a migration that this program does not know.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use database_url::DatabaseUrl;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -15,19 +16,20 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// Any number that no other program locks in the same PostgreSQL database ("marketsv" in ASCII).
 const POSTGRES_LOCK: i64 = 0x6d61_726b_6574_7376;
 
+/// How long a server may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The single connection of a migrator.
-pub async fn connect(url: &str) -> Result<DatabaseConnection> {
-    let scheme = url.split(':').next().unwrap_or_default();
-    if !["sqlite", "postgres", "postgresql", "mysql", "mariadb"].contains(&scheme) {
-        return Err(Error::Scheme);
-    }
-    let mut options = ConnectOptions::new(url);
+pub async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url.expose());
     options
         .max_connections(1)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .sqlx_logging_level(log::LevelFilter::Debug)
         // Rebuilding or dropping a table is no breach of the keys that point at it.
         .map_sqlx_sqlite_opts(|sqlite| sqlite.foreign_keys(false).busy_timeout(PATIENCE));
-    Database::connect(options).await.map_err(Error::Connect)
+    let cannot = |error| Error::Connect { url: url.clone(), error };
+    Database::connect(options).await.map_err(cannot)
 }
 
 /// A transaction that no other migrator of the same database holds at the same time.
@@ -50,7 +52,10 @@ pub async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransact
 }
 
 async fn lock_postgres(txn: &DatabaseTransaction) -> Result<()> {
-    let lock = format!("SELECT pg_advisory_xact_lock({POSTGRES_LOCK})");
+    let lock = format!(
+        "SET LOCAL lock_timeout = '{}s'; SELECT pg_advisory_xact_lock({POSTGRES_LOCK})",
+        PATIENCE.as_secs()
+    );
     txn.execute_unprepared(&lock).await?;
     Ok(())
 }

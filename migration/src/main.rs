@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     let cli = Cli::parse();
     // A closed output leaves nobody to tell.
-    match migration::run(&cli.database_url, cli.command).await {
+    match run(&cli).await {
         Ok(report) => {
             let _ = writeln!(io::stdout(), "{}", report.join("\n"));
             ExitCode::SUCCESS
@@ -39,4 +39,8 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(cli: &Cli) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    Ok(migration::run(&cli.database_url.parse()?, cli.command).await?)
 }

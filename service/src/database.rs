@@ -2,21 +2,28 @@
 
 use std::time::{Duration, Instant};
 
+use database_url::{Backend, DatabaseUrl};
 use futures_util::future::BoxFuture;
 use rand::RngExt as _;
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sqlx::{
+        Connection, Executor,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 
-use crate::{DatabaseUrl, Error, Result};
+use crate::{Error, Result};
 
 /// How often a transaction is tried that clashes with others.
 const ATTEMPTS: u32 = 5;
 
 /// How long a transaction is tried; on SQLite also how long another process may take to write.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often SQLite's write-ahead log is shortened.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How a [`Database`] shares its connections.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +49,7 @@ impl Database {
     /// Connects, or tells why that cannot be, within the acquire timeout.
     pub async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Self> {
         let options = options(url, settings);
-        let (reader, writer) = if url.backend() == DbBackend::Sqlite {
+        let (reader, writer) = if url.backend() == Backend::Sqlite {
             let writer = open_first(sqlite_writer(options.clone())).await?;
             (open(sqlite_reader(options)).await?, writer)
         } else {
@@ -76,6 +83,22 @@ impl Database {
     {
         let writer = self.writer.clone();
         tokio::spawn(async move { with_retries(&writer, &work).await }).await?
+    }
+
+    /// Does for ever what the database must have done now and then; for a task of its own.
+    ///
+    /// Readers that overlap keep SQLite from starting its write-ahead log anew, and the file grows.
+    pub async fn maintain(self) {
+        if self.writer.get_database_backend() != DbBackend::Sqlite {
+            return;
+        }
+        loop {
+            tokio::time::sleep(CHECKPOINT_INTERVAL).await;
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            if let Err(error) = self.writer.execute_unprepared(checkpoint).await {
+                log::warn!("cannot shorten the write-ahead log: {error}");
+            }
+        }
     }
 
     /// Lets running statements end, then closes every connection.
@@ -129,7 +152,9 @@ where
             Ok(value)
         }
         Err(error) => {
-            txn.rollback().await?;
+            if let Err(unable) = txn.rollback().await {
+                log::warn!("cannot roll back: {unable}");
+            }
             Err(error)
         }
     }
@@ -162,18 +187,36 @@ fn options(url: &DatabaseUrl, settings: Settings) -> ConnectOptions {
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         // Statements are formatted for the log even where nobody reads it.
         .sqlx_logging(log::log_enabled!(target: "sqlx::query", log::Level::Debug))
-        .sqlx_logging_level(log::LevelFilter::Debug);
+        .sqlx_logging_level(log::LevelFilter::Debug)
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.options([("lock_timeout", "5s"), ("statement_timeout", "60s")])
+        })
+        .map_sqlx_mysql_pool_opts(|pool| {
+            let limits = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5";
+            pool.after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(limits).await.map(drop) })
+            })
+        });
     options
 }
 
 fn sqlite_writer(mut options: ConnectOptions) -> ConnectOptions {
-    options.max_connections(1).map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .journal_mode(SqliteJournalMode::Wal)
-            // NORMAL may lose acknowledged commits when the power fails.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(PATIENCE)
-    });
+    options
+        .max_connections(1)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                // NORMAL may lose acknowledged commits when the power fails.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(PATIENCE)
+        })
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            // When the disk is full SQLite itself ends the transaction, and sqlx goes on counting it as
+            // open: every later commit would only end a savepoint. Such a connection must not be kept.
+            pool.after_release(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
+        });
     options
 }
 

@@ -26,15 +26,16 @@ pub enum Error {
     /// It met other transactions again and again; nothing was changed, and it may be tried again.
     #[error("too much happens at the same time: {0}")]
     Contention(DbErr),
-    /// The database is away, full, or busy for too long.
+    /// The database is away, full, or busy for too long. If it went away during a commit, nobody knows
+    /// whether that took place.
     #[error("the database is not available: {0}")]
     Unavailable(DbErr),
     /// Only an empty database can be seeded.
     #[error("the database is not empty; seeding adds to nothing")]
     NotEmpty,
-    /// The program was told something that cannot work.
-    #[error("{0}")]
-    Configuration(String),
+    /// Orders are placed by someone, and for something.
+    #[error("orders need at least one customer and one item")]
+    NothingToOrder,
     /// The database holds an amount that no order may have.
     #[error("{0} holds an amount outside 0 to {max}", max = Money::MAX)]
     AmountOutOfRange(String),
@@ -65,6 +66,12 @@ impl Fault {
 fn summary(faults: &[Fault]) -> String {
     let faults: Vec<_> = faults.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect();
     faults.join("; ")
+}
+
+impl Error {
+    pub(crate) fn line_out_of_range(line: &entity::order_items::Model) -> Self {
+        Self::AmountOutOfRange(format!("order {}, item {}", line.order_id, line.item_id))
+    }
 }
 
 impl From<DbErr> for Error {
@@ -148,8 +155,8 @@ fn mysql_kind(number: u16) -> Kind {
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn postgres_kind(state: &str) -> Kind {
     match state {
-        "40001" | "40P01" => Kind::Contention, // serialisation failure, deadlock
-        "25006" => Kind::Unavailable,          // read-only
+        "40001" | "40P01" | "55P03" => Kind::Contention, // serialisation failure, deadlock, lock timeout
+        "25006" => Kind::Unavailable,                    // read-only
         _ if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) => Kind::Unavailable,
         _ => Kind::Other,
     }

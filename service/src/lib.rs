@@ -4,16 +4,14 @@
 //! is loaded behind the caller's back. Every task takes a pooled connection of its own, for one
 //! statement or one transaction, and no connection is held while a caller makes up its mind.
 
-pub mod customers;
-pub mod database;
-pub mod database_url;
-pub mod error;
+mod database;
+mod error;
+mod keyset;
 pub mod orders;
 mod pages;
 pub mod seed;
 mod tasks;
+pub mod tutorial;
 
 pub use database::{Database, Settings};
-pub use database_url::DatabaseUrl;
 pub use error::{Error, Fault, Result};
-pub use pages::PAGE;

@@ -6,14 +6,12 @@ use futures_util::{Stream, stream};
 
 use crate::Result;
 
-/// Rows in a page of a stream: some tens of kilobytes of JSON, and a few milliseconds to read.
-pub const PAGE: u64 = 500;
-
-/// Pages in key order until one is not full. `fetch` reads the at most [`PAGE`] rows after a key;
-/// `key` tells the key of a row.
+/// Pages in key order until one is not full. `fetch` reads the at most `size` rows after a key; `key`
+/// tells the key of a row.
 ///
 /// A page is read when the stream is polled for it and not before, so a slow reader holds nothing.
 pub fn pages<Row, Key, Fetch, Fetched>(
+    size: u64,
     fetch: Fetch,
     key: fn(&Row) -> Key,
 ) -> impl Stream<Item = Result<Vec<Row>>>
@@ -30,7 +28,7 @@ where
         let page = fetch(after).await?;
         let next = match page.last() {
             None => return Ok(None),
-            Some(last) if page.len() as u64 == PAGE => Next::After(key(last)),
+            Some(last) if page.len() as u64 == size => Next::After(key(last)),
             Some(_) => Next::None,
         };
         Ok(Some((page, (fetch, next))))

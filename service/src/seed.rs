@@ -8,29 +8,16 @@ use entity::{address, customer, item, orders};
 pub use generate::{Plan, Progress, generate};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityName, EntityTrait,
-    QuerySelect,
+    SelectExt,
 };
 
 use crate::{Error, Result};
 
-async fn nothing_stored(db: &impl ConnectionTrait) -> Result<bool> {
-    // The others cannot hold a row without one of these.
-    Ok(!exists::<address::Entity>(db).await? && !exists::<item::Entity>(db).await?)
-}
-
-async fn exists<E: EntityTrait>(db: &impl ConnectionTrait) -> Result<bool> {
-    let row: Option<i32> = E::find()
-        .select_only()
-        .expr(sea_orm::sea_query::Expr::val(1))
-        .limit(1)
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(row.is_some())
-}
-
 async fn refuse_unless_empty(txn: &DatabaseTransaction) -> Result<()> {
-    if nothing_stored(txn).await? { Ok(()) } else { Err(Error::NotEmpty) }
+    // The other tables cannot hold a row without one of these.
+    let addresses = address::Entity::find().exists(txn).await?;
+    let items = item::Entity::find().exists(txn).await?;
+    if addresses || items { Err(Error::NotEmpty) } else { Ok(()) }
 }
 
 async fn insert<A>(txn: &DatabaseTransaction, models: Vec<A>) -> Result<()>

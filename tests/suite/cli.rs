@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         urls_that_lead_nowhere,
         help_shows_the_environment_but_not_its_values,
         what_is_no_command_is_a_matter_of_usage,
+        flags_can_be_set_by_the_environment,
     ];
     cases.extend(cases![a_busy_port]);
     cases.extend(cases![SERVERS; a_password_is_never_printed]);
@@ -23,7 +24,9 @@ async fn urls_that_lead_nowhere(_: &TestDatabase) {
     for (url, expected) in [
         ("oracle://joe:s3cret@127.0.0.1/shop", "must start with sqlite:, postgres: or mysql:"),
         ("postgres://joe:s3cret@127.0.0.1:port/shop", "not a database URL"),
-        ("sqlite::memory:", "name a file"),
+        ("sqlite::memory:", "SQLite needs a file"),
+        ("postgres://joe@127.0.0.1:1/shop?passwort=s3cret", "unknown option passwort"),
+        ("postgres://joe:12/s3cret@127.0.0.1/shop", "write %40 for @"),
         ("sqlite:///nowhere/at/all.db?mode=rwc", "unable to open database file"),
         ("sqlite:///tmp/marketsvc-no-such-file.db", "unable to open database file"),
         (
@@ -35,12 +38,18 @@ async fn urls_that_lead_nowhere(_: &TestDatabase) {
             "cannot connect to mysql://joe:***@127.0.0.1:1/shop",
         ),
     ] {
-        let output = run(MARKETSVC, url, &["serve", "--acquire-timeout", "1"]).await;
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.starts_with("error: ") && said.contains(expected), "{said}");
-        assert!(!said.contains("s3cret"), "{said}");
+        let (serve, migrate, migration) = tokio::join!(
+            run(MARKETSVC, url, &["serve", "--acquire-timeout", "1"]),
+            run(MARKETSVC, url, &["migrate", "up"]),
+            run(MIGRATION, url, &["up"]),
+        );
+        for output in [serve, migrate, migration] {
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(said.starts_with("error: ") && said.contains(expected), "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+        }
     }
 }
 
@@ -98,4 +107,15 @@ async fn what_is_no_command_is_a_matter_of_usage(db: &TestDatabase) {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(stderr(&output).contains("--help"), "{args:?}");
     }
+}
+
+async fn flags_can_be_set_by_the_environment(db: &TestDatabase) {
+    use crate::harness::app::App;
+    for no in ["0", "false", "no", ""] {
+        let env = [("MARKETSVC_MIGRATE", "1"), ("MARKETSVC_DEMO", no)];
+        let app = App::start_with(&db.url, &[], &env).await;
+        assert_eq!(app.client.get("/api/customers").await.body, "[]");
+    }
+    let app = App::start_with(&db.url, &[], &[("MARKETSVC_DEMO", "yes")]).await;
+    assert_ne!(app.client.get("/api/customers").await.body, "[]");
 }

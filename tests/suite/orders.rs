@@ -32,7 +32,7 @@ async fn an_order_for_blake_is_blakes(db: &TestDatabase) {
 async fn what_cannot_be_placed_leaves_no_trace(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let item = |id: i64, quantity: i64| json!({"id": id, "quantity": quantity});
-    let many: Vec<_> = (1..=501).map(|id| item(id, 1)).collect();
+    let many: Vec<_> = (1..=101).map(|id| item(id, 1)).collect();
     let refused = [
         (99, json!([item(1, 1)]), vec!["/customer_id"]),
         (1, json!([item(1, 1), item(99, 1)]), vec!["/items/1/id"]),
@@ -55,8 +55,8 @@ async fn what_cannot_be_placed_leaves_no_trace(db: &TestDatabase) {
     // Not even a number is missing.
     let placed = app.client.place_order(ALEX, &[(MILK, i64::from(i32::MAX))]).await;
     placed.assert_status(201);
-    assert_eq!(placed.json()["order_id"], 4);
-    assert_eq!(placed.json()["items"][0]["total"], 10_737_418_235_i64);
+    assert_eq!(placed.json()["id"], 4);
+    assert_eq!(placed.json()["total"], 10_737_418_235_i64);
 }
 
 async fn every_fault_of_an_order_is_named_at_once(db: &TestDatabase) {
@@ -72,7 +72,7 @@ async fn every_fault_of_an_order_is_named_at_once(db: &TestDatabase) {
     app.client.place_order(1, &[(1, 1), (2, 1)]).await.assert_faults(400, &["/items"]);
     let largest = app.client.place_order(1, &[(1, 1)]).await;
     largest.assert_status(201);
-    assert!(largest.body.contains(r#""total":9999999999999.99"#), "{largest:?}");
+    assert!(largest.body.contains(r#""total":9999999999999.99}"#), "{largest:?}");
     assert_eq!((db.count("orders").await, db.count("order_items").await), (4, 6));
 }
 
@@ -83,7 +83,7 @@ async fn an_order_keeps_its_prices(db: &TestDatabase) {
     assert_eq!(app.client.orders_of(ALEX).await, before);
     assert_eq!(app.client.get_json("/api/order_total/1").await, json!({"Order Total": 30}));
     let new = app.client.place_order(ALEX, &[(BREAD, 1)]).await;
-    assert_eq!(new.json()["items"][0]["price"], 21);
+    assert_eq!(new.json()["total"], 21);
 }
 
 async fn an_unknown_order_has_no_total_and_one_without_lines_comes_to_nothing(db: &TestDatabase) {

@@ -15,6 +15,9 @@ pub fn cases() -> Vec<Case> {
         a_broken_database_is_500_and_tells_the_client_nothing,
     ];
     cases.extend(cases![SQLITE; requests_have_an_id, too_many_totals_at_once]);
+    if cfg!(target_os = "linux") {
+        cases.extend(cases![SQLITE; a_full_disk_is_503_and_loses_nothing]);
+    }
     cases.extend(cases![SERVERS; a_database_that_is_away_is_503]);
     cases
 }
@@ -32,6 +35,10 @@ async fn paths_that_make_no_sense(db: &TestDatabase) {
         ("GET", "/api/orders_total?orders=1,two", 400),
         ("GET", "/api/orders_total?orders=9223372036854775808", 400),
         ("GET", "/api/orders_total?orders=1&orders=2", 400),
+        ("GET", "/api/orders_total?orders=1,,2", 400),
+        ("GET", "/api/orders_total?order=1", 400),
+        ("GET", "/api/orders_total", 400),
+        ("POST", "/api/add_new_order", 400),
         ("GET", "/api/orders_between_dates/2024-03-22/yesterday", 400),
         ("GET", "/api/orders_between_dates/2024-02-30/2024-01-01", 400),
         ("GET", "/api/orders_between_dates/10000-01-01/2024-01-01", 400),
@@ -155,4 +162,29 @@ async fn a_database_that_is_away_is_503(db: &TestDatabase) {
     app.client.get("/api/order_total/1").await.assert_status(200);
     app.client.post("/api/add_new_order", &order).await.assert_status(201);
     assert_eq!(db.count("orders").await, 4);
+}
+
+/// SQLite ends a transaction by itself when it cannot write, behind the driver's back.
+async fn a_full_disk_is_503_and_loses_nothing(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    app.limit_files_to("250000");
+    let mut placed = 0;
+    let mut refused = 0;
+    for n in 0..80 {
+        if n == 60 {
+            app.limit_files_to("unlimited");
+        }
+        let answer = app.client.place_order(1, &[(1, 1), (2, 2)]).await;
+        if answer.status == 201 {
+            placed += 1;
+        } else {
+            answer.assert_problem(503);
+            app.client.get("/api/order_total/1").await.assert_status(200);
+            refused += 1;
+        }
+    }
+    assert!(refused > 0 && placed >= 20, "{refused} refused, {placed} placed");
+    drop(app);
+    assert_eq!(db.count("orders").await, 3 + placed);
+    assert_eq!(db.count("order_items").await, 5 + 2 * placed);
 }

@@ -35,7 +35,7 @@ async fn the_demo_data_is_loaded_once(db: &TestDatabase) {
     assert_eq!((db.count("customer").await, db.count("order_items").await), (3, 5));
     let app = db.serve_demo().await;
     app.logged("the database holds data").await;
-    assert_eq!(app.client.place_order(1, &[(MILK, 1)]).await.json()["order_id"], 4);
+    assert_eq!(app.client.place_order(1, &[(MILK, 1)]).await.json()["id"], 4);
 }
 
 async fn generated_data_is_plausible_and_the_same_for_the_same_seed(db: &TestDatabase) {

@@ -14,16 +14,16 @@ pub fn cases() -> Vec<Case> {
 }
 
 async fn reading_takes_one_statement_however_many_rows(db: &TestDatabase) {
-    db.generate(400, 50, 450, 1).await;
+    db.generate(400, 50, 100, 1).await;
     db.execute("UPDATE orders SET customer_id = 1 WHERE id > 5").await.unwrap();
     let app = db.serve(&[]).await;
-    assert_eq!(app.client.orders_of(1).await.len() / 400, 1);
+    assert!(app.client.orders_of(1).await.len() > 90);
     for path in [
         "/api/customers",
         "/api/orders/1",
         "/api/orders/2",
         "/api/order_total/1",
-        "/api/orders_between_dates/2030-01-01/2000-01-01",
+        "/api/orders_between_dates/2025-12-25/2000-01-01",
         "/api/orders_between_dates/2000-01-01/2000-01-01",
     ] {
         let statements = app.statements_of(path).await;

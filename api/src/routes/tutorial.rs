@@ -7,8 +7,9 @@ use actix_web::{
 use entity::Money;
 use serde::{Deserialize, Serialize};
 use service::{
-    Database, customers,
-    orders::{self, NewOrder, Order},
+    Database,
+    orders::{self, NewOrder},
+    tutorial,
 };
 
 use crate::{clock, id::Id, json_array::json_array, problem::Problem, timestamp::Timestamp};
@@ -40,11 +41,11 @@ async fn welcome() -> Json<&'static str> {
 }
 
 async fn list_customers(db: Data<Database>) -> Result<HttpResponse, Problem> {
-    json_array(customers::stream(db.as_ref().clone())).await
+    json_array(tutorial::stream_customers(db.as_ref().clone())).await
 }
 
-async fn list_orders_of_customer(db: Data<Database>, id: Id) -> Result<Json<Vec<Order>>, Problem> {
-    Ok(Json(orders::of_customer(db.reader(), id.0).await?))
+async fn list_orders_of_customer(db: Data<Database>, id: Id) -> Result<HttpResponse, Problem> {
+    json_array(tutorial::stream_orders_of_customer(db.as_ref().clone(), id.0)).await
 }
 
 #[derive(Serialize)]
@@ -60,6 +61,7 @@ async fn get_order_total(db: Data<Database>, id: Id) -> Result<Json<OrderTotal>,
 
 /// `?orders=1,2,3`
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct OrderIdsQuery {
     orders: Option<String>,
 }
@@ -88,8 +90,11 @@ async fn list_order_totals(
 }
 
 fn parse_ids(ids: &str) -> Result<Vec<i64>, Problem> {
-    let ids = ids.split(',').filter(|id| !id.is_empty());
-    ids.map(|id| id.trim().parse())
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    ids.split(',')
+        .map(str::parse)
         .collect::<Result<_, _>>()
         .map_err(|_| Problem::bad_request("orders is a list of ids, as in orders=1,2,3"))
 }
@@ -105,7 +110,8 @@ async fn list_orders_between(
     db: Data<Database>,
     dates: Path<Dates>,
 ) -> Result<HttpResponse, Problem> {
-    json_array(orders::stream_between(db.as_ref().clone(), dates.after.0, dates.before.0)).await
+    let db = db.as_ref().clone();
+    json_array(tutorial::stream_orders_between(db, dates.after.0, dates.before.0)).await
 }
 
 async fn create_order(

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, SubsecRound, Utc};
 use entity::{Money, customer, item, order_items, orders};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, NotSet,
-    QueryFilter, Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, SelectExt,
+    Set,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Customer, Line, Order};
+use super::{Line, Order};
 use crate::{Database, Error, Fault, Result};
 
 /// The most lines of an order.
-pub const MAX_LINES: usize = 500;
+pub const MAX_LINES: usize = 100;
 
 /// An order to place.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
     /// Who places it.
@@ -27,7 +27,7 @@ pub struct NewOrder {
 }
 
 /// So many of one item.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewLine {
     /// The item.
@@ -87,41 +87,17 @@ async fn place_in(
     quantities: Quantities,
     now: DateTime<Utc>,
 ) -> Result<Order> {
-    let customer = find_customer(txn, order.customer_id).await?;
+    let customer_id = order.customer_id;
+    let known = is_customer(txn, customer_id).await?;
     let items = find_items(txn, &quantities).await?;
-    let (customer, lines) = resolve(&order, &quantities, customer, items)?;
-
-    let order_id = insert_head(txn, order.customer_id, now).await?;
-    insert_lines(txn, order_id, &lines).await?;
-
-    let items = lines.into_iter().map(|line| line.placed(order_id)).collect::<Result<_>>()?;
-    Ok(Order { order_id, customer, order_time: now, items })
+    let (items, total) = resolve(&order, &quantities, known, items)?;
+    let id = insert_head(txn, customer_id, now).await?;
+    insert_lines(txn, id, &items).await?;
+    Ok(Order { id, customer_id, order_time: now, items, total })
 }
 
-/// So many of an item that is known to exist.
-struct ItemLine {
-    item: item::Model,
-    quantity: i32,
-}
-
-impl ItemLine {
-    fn model(&self, order_id: i64) -> order_items::Model {
-        order_items::Model {
-            order_id,
-            item_id: self.item.id,
-            quantity: self.quantity,
-            unit_price_cents: self.item.price_cents,
-        }
-    }
-
-    fn placed(self, order_id: i64) -> Result<Line> {
-        let model = self.model(order_id);
-        Line::new(self.item.name, &model)
-    }
-}
-
-async fn find_customer(db: &impl ConnectionTrait, id: i64) -> Result<Option<Customer>> {
-    Ok(customer::Entity::find_by_id(id).into_partial_model().one(db).await?)
+async fn is_customer(db: &impl ConnectionTrait, id: i64) -> Result<bool> {
+    Ok(customer::Entity::find_by_id(id).exists(db).await?)
 }
 
 async fn find_items(
@@ -133,35 +109,39 @@ async fn find_items(
     Ok(items.into_iter().map(|item| (item.id, item)).collect())
 }
 
-/// Everything that the order refers to, if all of it exists and the total is one that can be paid.
+/// The lines and what they come to, if all that the order refers to exists and the total can be paid.
 fn resolve(
     order: &NewOrder,
     quantities: &Quantities,
-    customer: Option<Customer>,
+    customer_is_known: bool,
     mut items: HashMap<i64, item::Model>,
-) -> Result<(Customer, Vec<ItemLine>)> {
+) -> Result<(Vec<Line>, Money)> {
     let mut faults = Vec::new();
+    if !customer_is_known {
+        let detail = format!("there is no customer {}", order.customer_id);
+        faults.push(Fault::new("/customer_id", detail));
+    }
     let mut lines = Vec::new();
     let mut total = Some(Money::default());
     for (id, &quantity) in quantities {
-        match items.remove(id) {
-            Some(item) => {
-                let line_total = item.price_cents.times(quantity);
-                total = total.zip(line_total).and_then(|(total, line)| total.plus(line));
-                lines.push(ItemLine { item, quantity });
-            }
-            None => faults.push(order.unknown_item(*id)),
-        }
+        let Some(item) = items.remove(id) else {
+            faults.push(order.unknown_item(*id));
+            continue;
+        };
+        let item_total = item.price_cents.times(quantity);
+        total = total.zip(item_total).and_then(|(total, line)| total.plus(line));
+        lines.push(Line {
+            item_id: *id,
+            name: item.name,
+            quantity,
+            unit_price: item.price_cents,
+            item_total: item_total.unwrap_or_default(),
+        });
     }
     if total.is_none() {
         faults.push(Fault::new("/items", format!("the total is more than {}", Money::MAX)));
     }
-    let Some(customer) = customer else {
-        let detail = format!("there is no customer {}", order.customer_id);
-        faults.insert(0, Fault::new("/customer_id", detail));
-        return Err(Error::Invalid(faults));
-    };
-    unless_faulty((customer, lines), faults)
+    unless_faulty((lines, total.unwrap_or_default()), faults)
 }
 
 async fn insert_head(
@@ -177,8 +157,13 @@ async fn insert_head(
     Ok(orders::Entity::insert(head).exec(db).await?.last_insert_id)
 }
 
-async fn insert_lines(db: &impl ConnectionTrait, order_id: i64, lines: &[ItemLine]) -> Result<()> {
-    let rows = lines.iter().map(|line| line.model(order_id).into_active_model());
+async fn insert_lines(db: &impl ConnectionTrait, order_id: i64, lines: &[Line]) -> Result<()> {
+    let rows = lines.iter().map(|line| order_items::ActiveModel {
+        order_id: Set(order_id),
+        item_id: Set(line.item_id),
+        quantity: Set(line.quantity),
+        unit_price_cents: Set(line.unit_price),
+    });
     order_items::Entity::insert_many(rows).exec_without_returning(db).await?;
     Ok(())
 }

@@ -80,15 +80,14 @@ pub struct Progress {
 /// Makes what `plan` says, all of it or nothing, and tells of its progress after each batch.
 ///
 /// # Errors
-/// [`Error::NotEmpty`], and [`Error::Configuration`] for orders without customers or items.
+/// [`Error::NotEmpty`], and [`Error::NothingToOrder`].
 pub async fn generate(
     db: &Database,
     plan: Plan,
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<()> {
     if plan.orders > 0 && (plan.customers == 0 || plan.items == 0) {
-        let why = "orders need at least one customer and one item".to_owned();
-        return Err(Error::Configuration(why));
+        return Err(Error::NothingToOrder);
     }
     let progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(progress);
     db.write(move |txn| Box::pin(Generator::new(txn, plan, Arc::clone(&progress)).run())).await

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -63,13 +63,25 @@ impl App {
         wait_for(&self.log, text).await
     }
 
-    /// The most memory the server has used so far, in kB.
-    pub fn peak_memory(&self) -> i64 {
+    /// The server's process, on Linux.
+    fn pid(&self) -> String {
         // The shell that guards it has one child.
         let guard = self.guard.child.id();
         let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children"));
-        let server = children.expect("Linux tells").trim().to_owned();
-        let status = std::fs::read_to_string(format!("/proc/{server}/status")).expect("it runs");
+        children.expect("Linux tells").trim().to_owned()
+    }
+
+    /// Lets the server's files grow to so many bytes, or `unlimited`, as on a disk that is full. Linux.
+    pub fn limit_files_to(&self, bytes: &str) {
+        let limit = format!("--fsize={bytes}:");
+        let status = Command::new("prlimit").args(["--pid", &self.pid(), &limit]).status();
+        assert!(status.expect("prlimit is part of util-linux").success());
+    }
+
+    /// The most memory the server has used so far, in kB. Linux.
+    pub fn peak_memory(&self) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }

@@ -1,6 +1,7 @@
 //! The three databases, and where their servers are.
 
 use std::{
+    path::Path,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -40,7 +41,11 @@ impl Backend {
     /// Whether `TEST_REQUIRE` asks for it.
     pub fn is_required(self) -> bool {
         let required = std::env::var("TEST_REQUIRE").unwrap_or_default();
-        required.split(',').any(|name| name.trim() == self.name())
+        let mut names = required.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let known = ["sqlite", "postgres", "mysql"];
+        let unknown = names.clone().find(|name| !known.contains(name));
+        assert_eq!(unknown, None, "TEST_REQUIRE knows {known:?}");
+        names.any(|name| name == self.name())
     }
 
     /// The URL of a database on its server, which is started by whoever asks first.
@@ -116,11 +121,16 @@ async fn sweep(db: &DatabaseConnection) -> Result<(), sea_orm::DbErr> {
     };
     for row in db.query_all_raw(Statement::from_string(backend, list)).await? {
         let name: String = row.try_get("", "name")?;
-        let mut parts = name.strip_prefix(PREFIX).unwrap_or_default().split('_').skip(1);
-        let dead = |pid: &str| !std::path::Path::new("/proc").join(pid).exists();
-        if parts.next().is_some_and(dead) {
+        if maker(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
             db.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await?;
         }
     }
     Ok(())
+}
+
+/// The process that made the database of this name: `PREFIX_PID_COUNT` and nothing else.
+fn maker(name: &str) -> Option<u32> {
+    let (pid, count) = name.strip_prefix(PREFIX)?.strip_prefix('_')?.split_once('_')?;
+    count.parse::<u32>().ok()?;
+    pid.parse().ok()
 }

@@ -5,8 +5,10 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-/// Starts its arguments, waits for the pipe from the test process to close, and then stops them.
+/// Starts its arguments, waits for the pipe from the test process to close, and then stops them. A file
+/// that outgrows a limit is an error to them, not the end.
 const WATCH: &str = r#"
+trap "" XFSZ
 "$@" & child=$!
 read -r _
 kill -"$GUARD_SIGNAL" $child 2>/dev/null

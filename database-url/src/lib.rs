@@ -1,0 +1,187 @@
+//! The address of a database, which may hold a password and therefore never prints whole.
+
+use std::{fmt, str::FromStr};
+
+use url::Url;
+
+/// `sqlite://file.db?mode=rwc`, `postgres://user:password@host/database` or
+/// `mysql://user:password@host/database`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    url: String,
+    backend: Backend,
+}
+
+/// Which database a [`DatabaseUrl`] leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A file.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+    /// A MySQL or MariaDB server.
+    MySql,
+}
+
+/// Why a text is no address of a database. No message repeats a part that may be secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The scheme is none that we know.
+    #[error("the database URL must start with sqlite:, postgres: or mysql:")]
+    Scheme,
+    /// The address is malformed.
+    #[error("not a database URL: {0}")]
+    Malformed(#[from] url::ParseError),
+    /// A password with characters that end it early would be taken for something else, and printed.
+    #[error(
+        "not a database URL: in a password, write %40 for @, %2F for /, %3F for ? and %23 for #"
+    )]
+    Unescaped,
+    /// An option that the driver does not know would be ignored, and printed.
+    #[error("unknown option {0} in the database URL")]
+    Option(String),
+    /// Each connection of a pool would see a database of its own.
+    #[error("SQLite needs a file, as in sqlite://marketplace.db?mode=rwc")]
+    NoFile,
+}
+
+impl DatabaseUrl {
+    /// The whole address, password included: for whoever connects, not for a log.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.url
+    }
+
+    /// Which of the three databases it leads to.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self, Error> {
+        let backend = match url.split(':').next().unwrap_or_default() {
+            "sqlite" => Backend::Sqlite,
+            "postgres" | "postgresql" => Backend::Postgres,
+            "mysql" | "mariadb" => Backend::MySql,
+            _ => return Err(Error::Scheme),
+        };
+        match backend {
+            Backend::Sqlite => check_file(url)?,
+            Backend::Postgres | Backend::MySql => check_server(url, backend)?,
+        }
+        Ok(Self { url: url.to_owned(), backend })
+    }
+}
+
+fn check_file(url: &str) -> Result<(), Error> {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let file = path.trim_start_matches("sqlite:").trim_start_matches("//");
+    if file.is_empty() || file == ":memory:" || query.contains("mode=memory") {
+        return Err(Error::NoFile);
+    }
+    Ok(())
+}
+
+fn check_server(url: &str, backend: Backend) -> Result<(), Error> {
+    let url = Url::parse(url)?;
+    if url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
+        return Err(Error::Unescaped);
+    }
+    if url.fragment().is_some() {
+        return Err(Error::Unescaped);
+    }
+    match url.query_pairs().find(|(key, _)| !is_known(backend, key)) {
+        Some((key, _)) => Err(Error::Option(key.into_owned())),
+        None => Ok(()),
+    }
+}
+
+/// The options that sqlx takes.
+fn is_known(backend: Backend, key: &str) -> bool {
+    let shared = ["sslmode", "ssl-mode", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
+    let own: &[&str] = match backend {
+        Backend::Postgres => &[
+            "sslrootcert",
+            "ssl-root-cert",
+            "host",
+            "hostaddr",
+            "port",
+            "dbname",
+            "user",
+            "password",
+            "application_name",
+            "options",
+        ],
+        _ => &["sslca", "charset", "collation", "socket", "timezone", "time-zone"],
+    };
+    let nested = backend == Backend::Postgres && key.starts_with("options[") && key.ends_with(']');
+    nested || key == "statement-cache-capacity" || shared.contains(&key) || own.contains(&key)
+}
+
+/// Without password and options.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = self.url.split('?').next().unwrap_or_default();
+        match Url::parse(bare) {
+            Ok(mut url) if url.password().is_some() => {
+                // Fails for addresses without a host, which cannot have a password.
+                if url.set_password(Some("***")).is_err() {
+                    return f.write_str("***");
+                }
+                write!(f, "{url}")
+            }
+            _ => f.write_str(bare),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_never_printed() {
+        for url in [
+            "postgres://joe:s3cret@db.example/shop?password=s3cret&sslmode=require",
+            "mysql://joe:s3cret@127.0.0.1:3306/shop",
+            "postgres://joe:s3c%72et@db/shop",
+        ] {
+            let parsed: DatabaseUrl = url.parse().unwrap();
+            for shown in [format!("{parsed}"), format!("{parsed:?}")] {
+                assert!(shown.contains("joe:***@"), "{shown}");
+                assert!(!shown.contains("s3c"), "{shown}");
+            }
+            assert_eq!(parsed.expose(), url);
+        }
+    }
+
+    #[test]
+    fn what_leads_to_no_database_is_refused_without_being_repeated() {
+        for url in [
+            "",
+            "oracle://joe:s3cret@db/shop",
+            "postgres://joe:s3cret@:x/",
+            "postgres://joe:12/s3cret@db/shop",
+            "mysql://joe:12#s3cret@db/shop",
+            "mysql://joe:12?s3cret@db/shop",
+            "postgres://joe@db/shop?passwort=s3cret",
+            "sqlite::memory:",
+            "sqlite://",
+            "sqlite://?mode=rwc",
+            "sqlite://x?mode=memory",
+        ] {
+            let error = url.parse::<DatabaseUrl>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}
