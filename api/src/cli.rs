@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use database_url::DatabaseUrl;
 use service::{Database, Settings};
 
-use crate::{seed, serve};
+use crate::{routes, seed, serve};
 
 /// An order service: customers, items, orders, over HTTP, on SQLite, PostgreSQL or MySQL/MariaDB
 #[derive(Parser)]
@@ -37,6 +37,8 @@ enum Command {
     /// Fill an empty database
     #[command(subcommand)]
     Seed(seed::Command),
+    /// Print the OpenAPI document
+    Openapi,
 }
 
 /// Which database, and how its connections are shared.
@@ -126,12 +128,18 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Serve(options) => serve::run(&cli.database, &options).await,
         Command::Migrate(command) => migrate(&cli.database, command).await,
         Command::Seed(command) => seed::run(&cli.database, command).await,
+        Command::Openapi => print_openapi(),
     }
 }
 
 async fn migrate(database: &DatabaseArgs, command: migration::Command) -> Result<()> {
     let report = migration::run(&database.url()?, command).await?;
     writeln!(io::stdout(), "{}", report.join("\n"))?;
+    Ok(())
+}
+
+fn print_openapi() -> Result<()> {
+    writeln!(io::stdout(), "{}", routes::document().to_pretty_json()?)?;
     Ok(())
 }
 

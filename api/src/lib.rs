@@ -2,14 +2,21 @@
 //!
 //! A handler takes typed input, calls one function of the service layer and shapes the answer.
 
+pub mod body;
 pub mod cli;
 mod clock;
+mod conditional;
+mod csv;
+mod fields;
 mod id;
-mod json_array;
+mod openapi;
+mod page;
 mod problem;
 mod request_id;
 mod routes;
 mod seed;
 mod serve;
 pub mod server;
+mod streaming;
+mod strict_json;
 mod timestamp;

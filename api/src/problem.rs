@@ -6,19 +6,19 @@ use actix_web::{
     Error, HttpResponse, ResponseError,
     body::{self, BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    error::{JsonPayloadError, PayloadError, QueryPayloadError},
+    error::{PayloadError, QueryPayloadError},
     http::{
         Method, StatusCode,
-        header::{
-            CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
-        },
+        header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
     },
     middleware::Next,
 };
-use serde::Serialize;
 use service::Fault;
 
-use crate::request_id::{self, RequestId};
+use crate::{
+    openapi,
+    request_id::{self, RequestId},
+};
 
 /// Seconds after which a client may try again what was not possible now.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -44,6 +44,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// 422: these fields are wrong.
+    pub fn invalid(errors: Vec<Fault>) -> Self {
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "the request cannot be accepted");
+        Self { errors, ..problem }
+    }
+
     /// 400 instead of 422, where the tutorial says so.
     pub fn or_400(mut self) -> Self {
         if self.status == StatusCode::UNPROCESSABLE_ENTITY {
@@ -53,37 +59,17 @@ impl Problem {
     }
 
     /// What became of a request that the framework or a handler refused.
-    fn of(error: &Error, has_body: bool) -> Self {
+    fn of(error: &Error) -> Self {
         if let Some(problem) = error.as_error::<Self>() {
             return problem.clone();
         }
         let status = error.as_response_error().status_code();
-        if let Some(error) = error.as_error::<JsonPayloadError>() {
-            return Self::of_json(error, has_body);
-        }
         if error.as_error::<QueryPayloadError>().is_some()
             || error.as_error::<PayloadError>().is_some()
         {
             return Self::new(status, error.to_string());
         }
         Self::of_status(status)
-    }
-
-    fn of_json(error: &JsonPayloadError, has_body: bool) -> Self {
-        let status = match error {
-            _ if !has_body => return Self::bad_request("the JSON body is missing"),
-            JsonPayloadError::ContentType => {
-                return Self::new(
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "the body must be JSON, with Content-Type: application/json",
-                );
-            }
-            JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
     }
 
     fn of_status(status: StatusCode) -> Self {
@@ -98,7 +84,7 @@ impl Problem {
 
     /// The JSON body.
     fn body(&self, id: &RequestId) -> String {
-        let body = Body {
+        let body = openapi::Problem {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Unknown"),
             status: self.status.as_u16(),
@@ -119,18 +105,6 @@ impl Problem {
     }
 }
 
-/// RFC 9457, section 3.1
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [Fault],
-}
-
 impl From<service::Error> for Problem {
     fn from(error: service::Error) -> Self {
         use service::Error;
@@ -139,6 +113,9 @@ impl From<service::Error> for Problem {
             Error::Invalid(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "the request cannot be accepted".to_owned())
             }
+            Error::InUse { .. } => (StatusCode::CONFLICT, error.to_string()),
+            Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, error.to_string()),
+            Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             Error::Conflict(_) => {
                 (StatusCode::CONFLICT, "the request clashes with what is stored".to_owned())
             }
@@ -150,6 +127,7 @@ impl From<service::Error> for Problem {
             | Error::NothingToOrder
             | Error::AmountOutOfRange(_)
             | Error::Internal(_)
+            | Error::Serialize(_)
             | Error::Task(_) => return Self::internal(&error),
         };
         let cause = Some(error.to_string());
@@ -188,13 +166,12 @@ pub async fn answer(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
-    let has_body = has_body(request.headers());
     let is_head = request.method() == Method::HEAD;
     let mut response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let problem = match response.response().error() {
-            Some(error) => Problem::of(error, has_body),
+            Some(error) => Problem::of(error),
             None => Problem::of_status(status),
         };
         problem.log(&id);
@@ -202,12 +179,6 @@ pub async fn answer(
     }
     response.headers_mut().insert(request_id::HEADER, id.to_header()?);
     Ok(if is_head { without_stream(response) } else { response })
-}
-
-/// RFC 9112, section 6.3
-fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING)
-        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 /// The framework sends no body to HEAD, but would take all of it from the database.

@@ -3,9 +3,10 @@
 use std::thread::available_parallelism;
 
 use anyhow::Result;
+use chrono::TimeDelta;
 use clap::builder::FalseyValueParser;
 
-use crate::{cli::DatabaseArgs, server::Application};
+use crate::{body::BodySettings, cli::DatabaseArgs, server::Application};
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,15 @@ pub struct Options {
         value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     workers: Option<u16>,
+    /// Seconds for which an Idempotency-Key is remembered
+    #[arg(
+        long,
+        env = "MARKETSVC_IDEMPOTENCY_TTL",
+        value_name = "SECONDS",
+        default_value_t = 24 * 60 * 60,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    idempotency_ttl: u32,
     /// Apply pending migrations first
     #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = FalseyValueParser::new())]
     migrate: bool,
@@ -48,7 +58,9 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         Some(workers) => workers.into(),
         None => available_parallelism().map_or(1, usize::from),
     };
-    Application::build(db, &options.listen, workers)?.run().await
+    let bodies =
+        BodySettings { key_time_to_live: TimeDelta::seconds(options.idempotency_ttl.into()) };
+    Application::build(db, &options.listen, workers, bodies)?.run().await
 }
 
 async fn load_demo(db: &service::Database) -> Result<()> {

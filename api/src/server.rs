@@ -1,12 +1,22 @@
 //! The HTTP server: built, bound, then run; the program and whoever embeds it start it the same way.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use actix_web::{App, HttpServer, dev::Server, error::PathError, middleware, web};
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    error::PathError,
+    middleware,
+    rt::{task::JoinHandle, time::sleep},
+    web,
+};
 use anyhow::{Context, Result};
-use service::Database;
+use chrono::TimeDelta;
+use service::{Database, idempotency};
 
 use crate::{
+    body::BodySettings,
+    clock,
     problem::{self, Problem},
     routes,
 };
@@ -19,27 +29,28 @@ pub struct Application {
     server: Server,
     addresses: Vec<SocketAddr>,
     db: Database,
+    bodies: BodySettings,
 }
 
 impl Application {
     /// Binds to `listen` with so many worker threads.
-    pub fn build(db: Database, listen: &str, workers: usize) -> Result<Self> {
+    pub fn build(db: Database, listen: &str, workers: usize, bodies: BodySettings) -> Result<Self> {
         let shared = web::Data::new(db.clone());
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
-                .app_data(web::JsonConfig::default().limit(BODY_LIMIT))
+                .app_data(web::Data::new(bodies))
                 .app_data(web::PathConfig::default().error_handler(|error, _| refuse_path(&error)))
                 .app_data(web::PayloadConfig::new(BODY_LIMIT))
                 .wrap(middleware::from_fn(problem::answer))
                 .wrap(access_log())
-                .configure(routes::tutorial::configure)
+                .configure(routes::configure)
         })
         .workers(workers)
         .bind(listen)
         .with_context(|| format!("cannot listen at {listen}"))?;
         let addresses = server.addrs();
-        Ok(Self { server: server.run(), addresses, db })
+        Ok(Self { server: server.run(), addresses, db, bodies })
     }
 
     /// Where it listens.
@@ -53,11 +64,27 @@ impl Application {
         for address in &self.addresses {
             log::info!("listening at http://{address}");
         }
-        let maintenance = actix_web::rt::spawn(self.db.clone().maintain());
+        let maintenance = [
+            actix_web::rt::spawn(self.db.clone().maintain()),
+            actix_web::rt::spawn(forget_keys(self.db.clone(), self.bodies.key_time_to_live)),
+        ];
         self.server.await?;
-        maintenance.abort();
+        maintenance.iter().for_each(JoinHandle::abort);
         self.db.close().await?;
         Ok(())
+    }
+}
+
+/// Clears away idempotency keys whose time is over, for ever.
+async fn forget_keys(db: Database, time_to_live: TimeDelta) {
+    let interval = time_to_live.to_std().unwrap_or_default();
+    let interval = interval.clamp(Duration::from_secs(1), Duration::from_mins(10));
+    loop {
+        sleep(interval).await;
+        match idempotency::forget_expired(&db, clock::now()).await {
+            Ok(forgotten) => log::debug!("{forgotten} idempotency keys expired"),
+            Err(error) => log::warn!("cannot clear away idempotency keys: {error}"),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub mod address;
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
 pub mod customer;
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+pub mod idempotency_keys;
+#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
 pub mod item;
 pub mod money;
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]

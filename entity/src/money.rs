@@ -4,6 +4,10 @@ use std::fmt;
 
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::{
+    ObjectBuilder, RefOr,
+    schema::{Schema, Type},
+};
 
 /// An amount in cents, stored as `BIGINT`; `Money::from_cents(1050)` is `10.5` in JSON.
 ///
@@ -47,6 +51,22 @@ impl Money {
         self.0.checked_mul(quantity.into()).map(Self).filter(|product| product.is_valid())
     }
 }
+
+/// A number with at most two decimals.
+impl utoipa::PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("An amount of money with at most two decimals"))
+            .minimum(Some(0))
+            .maximum(Some(as_double(Self::MAX.0)))
+            .multiple_of(Some(0.01))
+            .examples([serde_json::json!(10.5)])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Money {}
 
 /// `10.50`
 impl fmt::Display for Money {

@@ -6,6 +6,7 @@ mod command;
 mod error;
 mod lock;
 mod m20261122_000001_create_marketplace;
+mod m20261122_000002_create_idempotency_keys;
 mod schema;
 
 pub use command::{Command, pending, run};
@@ -17,6 +18,9 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_create_marketplace::Migration)]
+        vec![
+            Box::new(m20261122_000001_create_marketplace::Migration),
+            Box::new(m20261122_000002_create_idempotency_keys::Migration),
+        ]
     }
 }

@@ -4,7 +4,7 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-use crate::schema::{id, table, utc_micros};
+use crate::schema::{create_index, id, name, table, utc_micros};
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -93,7 +93,7 @@ fn address(backend: DbBackend) -> TableCreateStatement {
 fn customer(backend: DbBackend) -> TableCreateStatement {
     table(backend, Customer::Table)
         .col(id(Customer::Id))
-        .col(ColumnDef::new(Customer::Name).string_len(200).not_null())
+        .col(name(backend, Customer::Name))
         .col(ColumnDef::new(Customer::AddressId).big_integer().not_null().unique_key())
         .foreign_key(
             ForeignKey::create()
@@ -107,7 +107,7 @@ fn customer(backend: DbBackend) -> TableCreateStatement {
 fn item(backend: DbBackend) -> TableCreateStatement {
     table(backend, Item::Table)
         .col(id(Item::Id))
-        .col(ColumnDef::new(Item::Name).string_len(200).not_null())
+        .col(name(backend, Item::Name))
         .col(ColumnDef::new(Item::PriceCents).big_integer().not_null())
         .col(ColumnDef::new(Item::Description).string_len(2000))
         .check(Expr::col(Item::PriceCents).gte(0))
@@ -152,8 +152,23 @@ fn order_items(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
-fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 3] {
+fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 6] {
     [
+        (
+            "ix_customer_name",
+            Customer::Table.into_iden(),
+            vec![Customer::Name.into_iden(), Customer::Id.into_iden()],
+        ),
+        (
+            "ix_item_name",
+            Item::Table.into_iden(),
+            vec![Item::Name.into_iden(), Item::Id.into_iden()],
+        ),
+        (
+            "ix_item_price_cents",
+            Item::Table.into_iden(),
+            vec![Item::PriceCents.into_iden(), Item::Id.into_iden()],
+        ),
         (
             "ix_orders_customer_id",
             Orders::Table.into_iden(),
@@ -170,22 +185,4 @@ fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 3] {
             vec![OrderItems::ItemId.into_iden()],
         ),
     ]
-}
-
-/// MySQL has no `CREATE INDEX IF NOT EXISTS`.
-async fn create_index(
-    manager: &SchemaManager<'_>,
-    name: &str,
-    table: DynIden,
-    columns: Vec<DynIden>,
-) -> Result<(), DbErr> {
-    if manager.has_index(table.to_string(), name).await? {
-        return Ok(());
-    }
-    let mut index = Index::create();
-    index.name(name).table(table);
-    for column in columns {
-        index.col(column);
-    }
-    manager.create_index(index).await
 }

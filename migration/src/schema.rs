@@ -1,7 +1,10 @@
 //! Tables and column types that mean the same on SQLite, PostgreSQL and MySQL.
 
 use sea_orm_migration::{
-    prelude::{Alias, ColumnDef, IntoIden, Table, TableCreateStatement},
+    prelude::{
+        Alias, ColumnDef, DbErr, DynIden, Index, IntoIden, SchemaManager, Table,
+        TableCreateStatement,
+    },
     sea_orm::DbBackend,
 };
 
@@ -33,4 +36,32 @@ pub fn utc_micros(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     };
     column.not_null();
     column
+}
+
+/// A name of up to 200 characters, sorted by code points on every database.
+pub fn name(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.string_len(200).not_null();
+    if backend == DbBackend::Postgres {
+        column.extra("COLLATE \"C\"");
+    }
+    column
+}
+
+/// An index, unless it is there: MySQL has no `CREATE INDEX IF NOT EXISTS`.
+pub async fn create_index(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: DynIden,
+    columns: Vec<DynIden>,
+) -> Result<(), DbErr> {
+    if manager.has_index(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(column);
+    }
+    manager.create_index(index).await
 }

@@ -30,6 +30,22 @@ pub enum Error {
     /// whether that took place.
     #[error("the database is not available: {0}")]
     Unavailable(DbErr),
+    /// Orders refer to it.
+    #[error("the {what} {id} cannot be deleted: order {order} refers to it")]
+    InUse {
+        /// The kind of thing, as in "item".
+        what: &'static str,
+        /// Its id.
+        id: i64,
+        /// One of the orders.
+        order: i64,
+    },
+    /// It is not, or no longer, as the caller saw it; nothing was changed.
+    #[error("the resource is not the version that the request is about")]
+    PreconditionFailed,
+    /// Another request came with this idempotency key before.
+    #[error("this Idempotency-Key came with another request before")]
+    KeyReused,
     /// Only an empty database can be seeded.
     #[error("the database is not empty; seeding adds to nothing")]
     NotEmpty,
@@ -42,13 +58,16 @@ pub enum Error {
     /// A fault of ours or of the database.
     #[error("{0}")]
     Internal(DbErr),
+    /// An answer could not be written down.
+    #[error("cannot serialise: {0}")]
+    Serialize(#[from] serde_json::Error),
     /// A task of ours panicked or was aborted.
     #[error("a task did not end: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
 /// One thing that is wrong with an input.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Fault {
     /// Where: a JSON pointer (RFC 6901) into the input.
     pub pointer: String,

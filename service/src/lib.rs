@@ -4,14 +4,21 @@
 //! is loaded behind the caller's back. Every task takes a pooled connection of its own, for one
 //! statement or one transaction, and no connection is held while a caller makes up its mind.
 
+pub mod customers;
 mod database;
 mod error;
+pub mod export;
+pub mod idempotency;
+pub mod items;
 mod keyset;
+pub mod list;
 pub mod orders;
 mod pages;
+pub mod reports;
 pub mod seed;
 mod tasks;
 pub mod tutorial;
+pub mod version;
 
 pub use database::{Database, Settings};
 pub use error::{Error, Fault, Result};

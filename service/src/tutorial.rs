@@ -9,8 +9,9 @@ use sea_orm::{
     QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{Database, Error, Result, keyset::beyond, pages::pages};
+use crate::{Database, Error, Result, customers::Address, keyset::beyond, pages::pages};
 
 /// Customers in a page of a stream: some tens of kilobytes of JSON.
 const CUSTOMERS: u64 = 500;
@@ -19,8 +20,9 @@ const CUSTOMERS: u64 = 500;
 const ORDERS: u64 = 100;
 
 /// A customer and where they live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, DerivePartialModel)]
 #[sea_orm(entity = "customer::Entity")]
+#[schema(as = TutorialCustomer)]
 pub struct Customer {
     /// Where a page ends; not shown.
     #[serde(skip)]
@@ -32,18 +34,9 @@ pub struct Customer {
     pub address: Address,
 }
 
-/// Where a customer lives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DerivePartialModel)]
-#[sea_orm(entity = "address::Entity")]
-pub struct Address {
-    /// The flat within the house.
-    pub flat_number: i32,
-    /// The post code of the house.
-    pub post_code: i32,
-}
-
 /// An order with its customer and its lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TutorialOrder)]
 pub struct Order {
     /// Its id.
     pub order_id: i64,
@@ -56,7 +49,7 @@ pub struct Order {
 }
 
 /// Who placed an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DerivePartialModel)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, DerivePartialModel)]
 #[sea_orm(entity = "customer::Entity")]
 pub struct CustomerName {
     /// What they are called.
@@ -64,7 +57,8 @@ pub struct CustomerName {
 }
 
 /// So many of one item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TutorialLine)]
 pub struct Line {
     /// The item's name.
     pub name: String,

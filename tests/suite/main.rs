@@ -24,6 +24,7 @@ mod schema;
 mod seeding;
 mod statements;
 mod streaming;
+mod v1;
 
 use harness::case::{Case, trials};
 use libtest_mimic::Arguments;
@@ -40,6 +41,7 @@ fn main() {
         seeding::cases(),
         statements::cases(),
         streaming::cases(),
+        v1::cases(),
     ]
     .into_iter()
     .flatten()

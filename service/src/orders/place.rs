@@ -8,17 +8,18 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, SelectExt,
     Set,
 };
-use serde::Deserialize;
 
 use super::{Line, Order};
-use crate::{Database, Error, Fault, Result};
+use crate::{
+    Database, Error, Fault, Result,
+    idempotency::{self, Created, IdempotencyKey},
+};
 
 /// The most lines of an order.
 pub const MAX_LINES: usize = 100;
 
 /// An order to place.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct NewOrder {
     /// Who places it.
     pub customer_id: i64,
@@ -27,8 +28,7 @@ pub struct NewOrder {
 }
 
 /// So many of one item.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct NewLine {
     /// The item.
     pub id: i64,
@@ -40,10 +40,18 @@ pub struct NewLine {
 ///
 /// # Errors
 /// [`Error::Invalid`] names every bad quantity, repeated or unknown item, and an unknown customer.
-pub async fn place(db: &Database, order: NewOrder, now: DateTime<Utc>) -> Result<Order> {
+pub async fn place(
+    db: &Database,
+    order: NewOrder,
+    key: Option<IdempotencyKey>,
+    now: DateTime<Utc>,
+) -> Result<Created> {
     let quantities = order.check()?;
     let now = now.trunc_subsecs(6);
-    db.write(move |txn| Box::pin(place_in(txn, order.clone(), quantities.clone(), now))).await
+    idempotency::create(db, key, now, move |txn| {
+        Box::pin(place_in(txn, order.clone(), quantities.clone(), now))
+    })
+    .await
 }
 
 /// How many of each item, by its id.
@@ -93,7 +101,7 @@ async fn place_in(
     let (items, total) = resolve(&order, &quantities, known, items)?;
     let id = insert_head(txn, customer_id, now).await?;
     insert_lines(txn, id, &items).await?;
-    Ok(Order { id, customer_id, order_time: now, items, total })
+    Ok(Order { id, customer_id, customer: None, order_time: now, items, total })
 }
 
 async fn is_customer(db: &impl ConnectionTrait, id: i64) -> Result<bool> {
@@ -136,6 +144,7 @@ fn resolve(
             quantity,
             unit_price: item.price_cents,
             item_total: item_total.unwrap_or_default(),
+            item: None,
         });
     }
     if total.is_none() {

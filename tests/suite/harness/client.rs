@@ -43,6 +43,31 @@ impl Client {
         Answer::of(self.request("POST", path).json(body)).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request("PATCH", path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request("DELETE", path)).await
+    }
+
+    /// The `data` of all pages of a list, and how many pages there were.
+    pub async fn walk(&self, path: &str) -> (Vec<Value>, usize) {
+        let (mut rows, mut pages, mut next) = (Vec::new(), 0, path.to_owned());
+        loop {
+            let answer = self.get(&next).await;
+            answer.assert_status(200);
+            let page = answer.json();
+            rows.extend(page["data"].as_array().expect("data is an array").iter().cloned());
+            pages += 1;
+            let Some(cursor) = page["next_cursor"].as_str() else { return (rows, pages) };
+            let link = answer.header("link");
+            assert!(link.contains(cursor) && link.ends_with("; rel=\"next\""), "{link}");
+            let (url, _) = link.trim_start_matches('<').split_once('>').expect("a link");
+            url.clone_into(&mut next);
+        }
+    }
+
     /// An order of so many of each item.
     pub async fn place_order(&self, customer_id: i64, items: &[(i64, i64)]) -> Answer {
         let items: Vec<_> = items.iter().map(|(id, n)| json!({"id": id, "quantity": n})).collect();

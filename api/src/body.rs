@@ -1,0 +1,109 @@
+//! Bodies of requests.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::StatusCode,
+    web::{Bytes, Data},
+};
+use chrono::TimeDelta;
+use service::{idempotency::IdempotencyKey, version::digest};
+
+use crate::{
+    fields::{self, FromFields},
+    problem::Problem,
+    strict_json::Strict,
+};
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the service was told about bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct BodySettings {
+    /// How long an `Idempotency-Key` is remembered.
+    pub key_time_to_live: TimeDelta,
+}
+
+/// A JSON body, checked field by field, with the request's `Idempotency-Key`.
+pub struct Body<T> {
+    /// What was sent.
+    pub value: T,
+    /// What tells a repeated request.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl<T: FromFields + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let bytes = Bytes::from_request(&request, payload);
+        Box::pin(async move {
+            check_content_type(&request)?;
+            let bytes = match actix_web::rt::time::timeout(PATIENCE, bytes).await {
+                Ok(bytes) => bytes.map_err(|error| too_large_or_broken(&error))?,
+                Err(_) => {
+                    return Err(Problem::new(
+                        StatusCode::REQUEST_TIMEOUT,
+                        "the body took too long",
+                    ));
+                }
+            };
+            let key = idempotency_key(&request, &bytes)?;
+            let Strict(value) = serde_json::from_slice(&bytes)
+                .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
+            let value = fields::read(&value).map_err(Problem::invalid)?;
+            Ok(Self { value, key })
+        })
+    }
+}
+
+fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
+    let mime = request.mime_type().ok().flatten();
+    let json = mime.is_some_and(|mime| {
+        mime.type_() == "application"
+            && (mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json"))
+    });
+    if json {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let empty = headers.get("content-length").is_none_or(|length| length == "0");
+    if empty && !headers.contains_key("transfer-encoding") {
+        return Err(Problem::bad_request("the JSON body is missing"));
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "the body must be JSON, with Content-Type: application/json",
+    ))
+}
+
+fn too_large_or_broken(error: &actix_web::Error) -> Problem {
+    Problem::new(error.as_response_error().status_code(), error.to_string())
+}
+
+/// 1 to 255 visible ASCII characters, as in
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+fn idempotency_key(request: &HttpRequest, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(header) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let key = header.to_str().unwrap_or_default();
+    if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Problem::bad_request(
+            "an Idempotency-Key has 1 to 255 visible ASCII characters",
+        ));
+    }
+    let settings = request.app_data::<Data<BodySettings>>();
+    let time_to_live = settings.map_or(service::idempotency::TIME_TO_LIVE, |s| s.key_time_to_live);
+    let mut asked = format!("{} {}\n", request.method(), request.path()).into_bytes();
+    asked.extend_from_slice(body);
+    Ok(Some(IdempotencyKey {
+        caller: String::new(),
+        key: key.to_owned(),
+        fingerprint: digest(&asked),
+        time_to_live,
+    }))
+}

@@ -1,0 +1,76 @@
+//! Answers with an entity tag, and requests that depend on one (RFC 9110, section 13).
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION},
+    },
+};
+use serde::Serialize;
+use service::{
+    idempotency::Created,
+    version::{Precondition, Version},
+};
+
+use crate::problem::Problem;
+
+/// The resource with its tag, or 304 where the caller has it already.
+pub fn tagged(request: &HttpRequest, resource: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let json = serde_json::to_string(resource).map_err(service::Error::from)?;
+    let version = Version::of_json(json.as_bytes());
+    let known = tags(request, &IF_NONE_MATCH)?.is_some_and(|tags| {
+        tags.iter().any(|tag| {
+            tag == "*" || unquoted(tag.trim_start_matches("W/")) == Some(version.as_str())
+        })
+    });
+    let mut answer = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((ETAG, quoted(&version)));
+    if known {
+        return Ok(answer.finish());
+    }
+    Ok(answer.content_type("application/json").body(json))
+}
+
+/// 201 with the resource, where it is, and its tag.
+pub fn created(collection: &str, created: Created) -> HttpResponse {
+    let Created { id, body, replayed } = created;
+    let mut answer = HttpResponse::build(StatusCode::CREATED);
+    answer
+        .insert_header((LOCATION, format!("{collection}/{id}")))
+        .insert_header((ETAG, quoted(&Version::of_json(body.as_bytes()))));
+    if replayed {
+        answer.insert_header(("idempotency-replayed", "true"));
+    }
+    answer.content_type("application/json").body(body)
+}
+
+/// What `If-Match` asks for. A weak tag matches nothing.
+pub fn precondition(request: &HttpRequest) -> Result<Precondition, Problem> {
+    let Some(tags) = tags(request, &IF_MATCH)? else { return Ok(Precondition::None) };
+    if tags.iter().any(|tag| tag == "*") {
+        return Ok(Precondition::None);
+    }
+    Ok(Precondition::OneOf(
+        tags.iter().filter_map(|tag| unquoted(tag)).map(str::to_owned).collect(),
+    ))
+}
+
+/// The list in the header; our tags contain no comma.
+fn tags(request: &HttpRequest, name: &HeaderName) -> Result<Option<Vec<String>>, Problem> {
+    let mut tags = Vec::new();
+    for value in request.headers().get_all(name) {
+        let text =
+            value.to_str().map_err(|_| Problem::bad_request(format!("{name} is malformed")))?;
+        tags.extend(text.split(',').map(|tag| tag.trim().to_owned()));
+    }
+    Ok(request.headers().contains_key(name).then_some(tags))
+}
+
+fn quoted(version: &Version) -> String {
+    format!("\"{}\"", version.as_str())
+}
+
+fn unquoted(tag: &str) -> Option<&str> {
+    tag.strip_prefix('"')?.strip_suffix('"')
+}

@@ -1,0 +1,184 @@
+//! The routes and their description, from one table: a route that is not described cannot be added.
+
+use std::collections::BTreeMap;
+
+use actix_web::{
+    FromRequest, Handler, Resource, Responder,
+    http::Method,
+    web::{self, ServiceConfig},
+};
+use serde::Serialize;
+use service::Fault;
+use utoipa::{
+    PartialSchema, Path, ToSchema,
+    openapi::{
+        Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
+        Response, ResponseBuilder, Responses, ServerBuilder,
+        path::{HttpMethod, Operation},
+    },
+};
+use utoipa_actix_web::OpenApiFactory;
+
+/// RFC 9457: why a request was refused.
+#[derive(Serialize, ToSchema)]
+pub struct Problem<'a> {
+    /// Always `about:blank`: the status says it all.
+    #[schema(example = "about:blank")]
+    pub r#type: &'static str,
+    /// What the status means.
+    #[schema(example = "Not Found")]
+    pub title: &'static str,
+    /// The status.
+    #[schema(example = 404)]
+    pub status: u16,
+    /// What happened this time.
+    #[schema(example = "there is no order 99")]
+    pub detail: &'a str,
+    /// Under which the log says more.
+    pub request_id: &'a str,
+    /// What is wrong with the input, and where.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Option<Vec<Fault>>)]
+    pub errors: &'a [Fault],
+}
+
+/// A problem as an answer of its own.
+pub struct ProblemResponse;
+
+impl<'r> utoipa::ToResponse<'r> for ProblemResponse {
+    fn response() -> (&'r str, RefOr<Response>) {
+        ("Problem", problem_response().into())
+    }
+}
+
+/// Routes that are being collected.
+pub struct Routes {
+    resources: BTreeMap<String, Resource>,
+    document: OpenApi,
+}
+
+impl Routes {
+    /// None yet.
+    pub fn new() -> Self {
+        let info = InfoBuilder::new()
+            .title("marketsvc")
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some("An order service: customers, items, orders"));
+        let here = ServerBuilder::new().url("/").build();
+        let document = OpenApiBuilder::new().info(info).servers(Some([here])).build();
+        Self { resources: BTreeMap::new(), document }
+    }
+
+    /// Adds the route that `description`, the `__path_…` of `handler`, describes.
+    pub fn add<D, F, Args>(mut self, description: D, handler: F) -> Self
+    where
+        D: OpenApiFactory + Path,
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let path = D::path();
+        let mut resource =
+            self.resources.remove(&path).unwrap_or_else(|| web::resource(path.as_str()));
+        for method in D::methods() {
+            let method = actix_method(&method);
+            resource = resource.route(web::method(method.clone()).to(handler.clone()));
+            if method == Method::GET {
+                // What can be read with GET can be asked about with HEAD.
+                resource = resource.route(web::head().to(handler.clone()));
+            }
+        }
+        self.resources.insert(path, resource);
+        self.describe(&description);
+        self
+    }
+
+    fn describe(&mut self, description: &impl OpenApiFactory) {
+        for (path, item) in description.paths().paths {
+            self.document.paths.paths.entry(path).or_default().merge_operations(item);
+        }
+        let mut schemas = Vec::new();
+        description.schemas(&mut schemas);
+        let components = self.document.components.get_or_insert_with(Components::new);
+        components.schemas.extend(schemas);
+    }
+
+    /// Serves the routes.
+    pub fn configure(self, config: &mut ServiceConfig) {
+        for resource in self.resources.into_values() {
+            config.service(resource);
+        }
+    }
+
+    /// The description of the routes, with the problems that each may answer.
+    pub fn into_document(mut self) -> OpenApi {
+        for (path, item) in &mut self.document.paths.paths {
+            let by_id = path.contains('{');
+            for (method, operation) in operations(item) {
+                add_problems(method, by_id, operation);
+            }
+        }
+        let components = self.document.components.get_or_insert_with(Components::new);
+        let mut schemas = Vec::new();
+        Problem::schemas(&mut schemas);
+        schemas.push((Problem::name().into_owned(), Problem::schema()));
+        components.schemas.extend(schemas);
+        components.responses.insert("Problem".to_owned(), problem_response().into());
+        self.document
+    }
+}
+
+fn actix_method(method: &HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let PathItem { get, post, patch, delete, .. } = item;
+    [(Method::GET, get), (Method::POST, post), (Method::PATCH, patch), (Method::DELETE, delete)]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Which problems there are follows from what a request can hold.
+fn add_problems(method: Method, by_id: bool, operation: &mut Operation) {
+    let mut add = |status: &str| add_problem(&mut operation.responses, status);
+    add("500");
+    add("503");
+    if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+        add("400");
+    }
+    if by_id {
+        add("404");
+    }
+    if operation.request_body.is_some() {
+        ["400", "408", "413", "415", "422"].into_iter().for_each(&mut add);
+    }
+    if method == Method::DELETE {
+        add("409");
+    }
+    if method == Method::DELETE || method == Method::PATCH {
+        add("412");
+    }
+}
+
+fn add_problem(responses: &mut Responses, status: &str) {
+    let problem = || RefOr::Ref(Ref::from_response_name("Problem"));
+    responses.responses.entry(status.to_owned()).or_insert_with(problem);
+}
+
+fn problem_response() -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new()
+        .description("The request was refused")
+        .content("application/problem+json", content)
+        .build()
+}

@@ -1,0 +1,188 @@
+//! Sums over many orders, added up by the database.
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use entity::{Money, item, order_items, orders};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, JoinType,
+    Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    sea_query::{Alias, Expr, Func, SimpleExpr},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{Error, Fault, Result};
+
+/// The most periods of a report: ten years of days.
+pub const MAX_PERIODS: usize = 3660;
+
+/// How long a period of a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// A day, UTC.
+    Day,
+    /// A calendar month, UTC.
+    Month,
+}
+
+/// What was ordered in a period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Revenue {
+    /// `2024-03-18` for a day, `2024-03` for a month.
+    #[schema(example = "2024-03-18")]
+    pub period: String,
+    /// How many orders were placed.
+    #[schema(example = 2)]
+    pub orders: i64,
+    /// What they come to.
+    pub revenue: Money,
+}
+
+/// How much of an item was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, FromQueryResult)]
+pub struct BestSeller {
+    /// The item.
+    #[schema(example = 4)]
+    pub item_id: i64,
+    /// What it is called.
+    #[schema(example = "Onion")]
+    pub name: String,
+    /// How many were ordered.
+    #[schema(example = 5)]
+    pub quantity: i64,
+    /// What they come to.
+    pub revenue: Money,
+}
+
+#[derive(FromQueryResult)]
+struct Sum {
+    period: String,
+    orders: i64,
+    revenue: Money,
+}
+
+/// Orders and revenue of each period that begins at `from` or later and before `to`, those without
+/// orders included. One statement.
+///
+/// # Errors
+/// [`Error::Invalid`] for more than [`MAX_PERIODS`] periods.
+pub async fn revenue(
+    db: &impl ConnectionTrait,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    by: Period,
+) -> Result<Vec<Revenue>> {
+    let names = names(from, to, by)?;
+    let backend = db.get_database_backend();
+    let sums: Vec<Sum> = orders::Entity::find()
+        .join(JoinType::LeftJoin, orders::Relation::OrderItems.def())
+        .filter(orders::Column::OrderTime.gte(from.naive_utc()))
+        .filter(orders::Column::OrderTime.lt(to.naive_utc()))
+        .select_only()
+        .column_as(period(backend, by), "period")
+        .column_as(Expr::col((orders::Entity, orders::Column::Id)).count_distinct(), "orders")
+        .column_as(order_items::sum_of_item_totals(backend), "revenue")
+        .group_by(Expr::col(Alias::new("period")))
+        .order_by(Expr::col(Alias::new("period")), Order::Asc)
+        .into_model()
+        .all(db)
+        .await?;
+    let mut sums = sums.into_iter().peekable();
+    names
+        .into_iter()
+        .map(|name| match sums.next_if(|sum| sum.period == name) {
+            Some(sum) => Ok(Revenue {
+                revenue: valid(sum.revenue, &name)?,
+                orders: sum.orders,
+                period: name,
+            }),
+            None => Ok(Revenue { period: name, orders: 0, revenue: Money::default() }),
+        })
+        .collect()
+}
+
+/// The items of which most was ordered at `from` or later and before `to`. One statement.
+pub async fn best_sellers(
+    db: &impl ConnectionTrait,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<BestSeller>> {
+    let backend = db.get_database_backend();
+    let quantity = integer(backend, Func::sum(Expr::col(order_items::Column::Quantity)).into());
+    let items: Vec<BestSeller> = order_items::Entity::find()
+        .join(JoinType::InnerJoin, order_items::Relation::Orders.def())
+        .join(JoinType::InnerJoin, order_items::Relation::Item.def())
+        .filter(orders::Column::OrderTime.gte(from.naive_utc()))
+        .filter(orders::Column::OrderTime.lt(to.naive_utc()))
+        .select_only()
+        .column_as(item::Column::Id, "item_id")
+        .column_as(item::Column::Name, "name")
+        .column_as(quantity, "quantity")
+        .column_as(order_items::sum_of_item_totals(backend), "revenue")
+        .group_by(item::Column::Id)
+        .group_by(item::Column::Name)
+        .order_by(Expr::col(Alias::new("quantity")), Order::Desc)
+        .order_by(item::Column::Id, Order::Asc)
+        .limit(limit)
+        .into_model()
+        .all(db)
+        .await?;
+    for item in &items {
+        valid(item.revenue, &item.name)?;
+    }
+    Ok(items)
+}
+
+fn valid(money: Money, of: &str) -> Result<Money> {
+    if money.is_valid() { Ok(money) } else { Err(Error::AmountOutOfRange(of.to_owned())) }
+}
+
+/// The first ten characters of a time are its day, the first seven its month.
+fn period(backend: DbBackend, by: Period) -> SimpleExpr {
+    let time = Expr::col((orders::Entity, orders::Column::OrderTime));
+    let text = match backend {
+        DbBackend::MySql => time.cast_as("CHAR"),
+        _ => time.cast_as("TEXT"),
+    };
+    let length = match by {
+        Period::Day => 10,
+        Period::Month => 7,
+    };
+    // Written out: as bound values PostgreSQL would not see that the grouping is the same.
+    let function = match backend {
+        DbBackend::Sqlite => "SUBSTR",
+        _ => "SUBSTRING",
+    };
+    Func::cust(function).arg(text).arg(Expr::cust("1")).arg(Expr::cust(length.to_string())).into()
+}
+
+/// Sums of integers are decimals on PostgreSQL and MySQL.
+fn integer(backend: DbBackend, sum: SimpleExpr) -> SimpleExpr {
+    sum.cast_as(if backend == DbBackend::MySql { "SIGNED" } else { "BIGINT" })
+}
+
+/// What the periods are called.
+fn names(from: DateTime<Utc>, to: DateTime<Utc>, by: Period) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let (mut day, format) = match by {
+        Period::Day => (Some(from.date_naive()), "%Y-%m-%d"),
+        Period::Month => (from.date_naive().with_day(1), "%Y-%m"),
+    };
+    while let Some(begin) = day.filter(|day| day.and_time(chrono::NaiveTime::MIN) < to.naive_utc())
+    {
+        if names.len() == MAX_PERIODS {
+            let detail = format!("a report has at most {MAX_PERIODS} periods");
+            return Err(Error::Invalid(vec![Fault::new("/to", detail)]));
+        }
+        names.push(begin.format(format).to_string());
+        day = next(begin, by);
+    }
+    Ok(names)
+}
+
+fn next(day: NaiveDate, by: Period) -> Option<NaiveDate> {
+    match by {
+        Period::Day => day.checked_add_days(Days::new(1)),
+        Period::Month => day.checked_add_months(Months::new(1)),
+    }
+}

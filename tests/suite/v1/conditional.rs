@@ -1,0 +1,94 @@
+//! Entity tags: what the caller has, and what the caller edits.
+
+use serde_json::json;
+
+use crate::{
+    cases,
+    harness::{case::Case, client::Answer, database::TestDatabase},
+};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        what_the_caller_has_is_not_sent_again,
+        an_edit_of_what_is_gone_is_refused,
+        of_two_edits_of_one_version_one_is_refused,
+    ]
+}
+
+async fn what_the_caller_has_is_not_sent_again(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for path in [
+        "/api/v1/items/1",
+        "/api/v1/customers/1",
+        "/api/v1/orders/1",
+        "/api/v1/orders/1?expand=customer",
+    ] {
+        let whole = app.client.get(path).await;
+        let tag = whole.header("etag").to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 20, "{tag}");
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+            let request = app.client.request("GET", path).header("if-none-match", &known);
+            let answer = Answer::of(request).await;
+            answer.assert_status(304);
+            assert_eq!((answer.body.as_str(), answer.header("etag")), ("", tag.as_str()));
+        }
+        let request = app.client.request("GET", path).header("if-none-match", "\"other\"");
+        assert_eq!(Answer::of(request).await.assert_status(200).body, whole.body);
+    }
+    let tags = async |path: &str| app.client.get(path).await.header("etag").to_owned();
+    assert_ne!(tags("/api/v1/orders/1").await, tags("/api/v1/orders/1?expand=customer").await);
+    let before = tags("/api/v1/customers/1").await;
+    let changed =
+        app.client.patch("/api/v1/customers/1", &json!({"address": {"flat_number": 9}})).await;
+    assert_ne!(changed.header("etag"), before);
+    assert_eq!(tags("/api/v1/customers/1").await, changed.header("etag"));
+}
+
+async fn an_edit_of_what_is_gone_is_refused(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    app.client.post("/api/v1/items", &json!({"name": "Tea", "price": 1})).await.assert_status(201);
+    let path = "/api/v1/items/5";
+    let old = app.client.get(path).await.header("etag").to_owned();
+    app.client.patch(path, &json!({"price": 2})).await.assert_status(200);
+    let new = app.client.get(path).await.header("etag").to_owned();
+    let edit = |method: &'static str, tag: String| {
+        let request = app.client.request(method, path).header("if-match", tag);
+        Answer::of(if method == "PATCH" { request.json(&json!({"price": 3})) } else { request })
+    };
+    for stale in [old.clone(), format!("W/{new}"), "\"\"".to_owned(), "nonsense".to_owned()] {
+        edit("PATCH", stale.clone()).await.assert_problem(412);
+        edit("DELETE", stale).await.assert_problem(412);
+    }
+    assert_eq!(app.client.get_json(path).await["price"], 2);
+    edit("PATCH", format!("{old}, {new}")).await.assert_status(200);
+    edit("PATCH", "*".to_owned()).await.assert_status(200);
+    let newest = app.client.get(path).await.header("etag").to_owned();
+    edit("DELETE", newest).await.assert_status(204);
+    edit("PATCH", "*".to_owned()).await.assert_problem(404);
+}
+
+async fn of_two_edits_of_one_version_one_is_refused(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for round in 0..10 {
+        for (path, change) in [
+            ("/api/v1/items/1", [json!({"price": 100 + round}), json!({"price": 200 + round})]),
+            (
+                "/api/v1/customers/1",
+                [
+                    json!({"address": {"flat_number": 100 + round}}),
+                    json!({"address": {"flat_number": 200 + round}}),
+                ],
+            ),
+        ] {
+            let tag = app.client.get(path).await.header("etag").to_owned();
+            let edit = |change| {
+                let request = app.client.request("PATCH", path).header("if-match", &tag);
+                Answer::of(request.json(change))
+            };
+            let (one, two) = tokio::join!(edit(&change[0]), edit(&change[1]));
+            let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 412], "{one:?} {two:?}");
+        }
+    }
+}

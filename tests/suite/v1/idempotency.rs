@@ -1,0 +1,118 @@
+//! The same request, sent again.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    cases,
+    harness::{app::App, case::Case, client::Answer, database::TestDatabase},
+};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        the_same_request_again_gets_the_same_answer,
+        the_same_key_with_another_request_is_refused,
+        many_at_once_are_one_order,
+        what_was_refused_is_not_remembered,
+        keys_expire_and_are_cleared_away,
+    ]
+}
+
+fn order(quantity: i64) -> Value {
+    json!({"customer_id": 1, "items": [{"id": 1, "quantity": quantity}]})
+}
+
+async fn post(app: &App, path: &str, key: &str, body: &Value) -> Answer {
+    Answer::of(app.client.request("POST", path).header("idempotency-key", key).json(body)).await
+}
+
+async fn the_same_request_again_gets_the_same_answer(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for (n, (path, body, table)) in [
+        ("/api/v1/orders", order(1), "orders"),
+        ("/api/add_new_order", order(2), "orders"),
+        ("/api/v1/items", json!({"name": "Tea", "price": 2.5}), "item"),
+        (
+            "/api/v1/customers",
+            json!({"name": "Dana", "address": {"flat_number": 1, "post_code": 2}}),
+            "customer",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = db.count(table).await;
+        let first = post(&app, path, &format!("key-{n}"), &body).await;
+        first.assert_status(201);
+        assert_eq!(first.header("idempotency-replayed"), "");
+        for _ in 0..3 {
+            let again = post(&app, path, &format!("key-{n}"), &body).await;
+            again.assert_status(201);
+            assert_eq!(again.header("idempotency-replayed"), "true");
+            assert_eq!(again.body, first.body);
+            for header in ["location", "etag", "content-type"] {
+                assert_eq!(again.header(header), first.header(header));
+            }
+        }
+        assert_eq!(db.count(table).await, before + 1);
+    }
+    let other = post(&app, "/api/v1/orders", "key-9", &order(1)).await;
+    assert_eq!(other.json()["id"], 6);
+}
+
+async fn the_same_key_with_another_request_is_refused(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    post(&app, "/api/v1/orders", "key", &order(1)).await.assert_status(201);
+    post(&app, "/api/v1/orders", "key", &order(2)).await.assert_problem(422);
+    post(&app, "/api/v1/items", "key", &json!({"name": "x", "price": 1})).await.assert_problem(422);
+    for key in ["", "two words", &"x".repeat(256), "k\u{e9}y"] {
+        let request = app.client.request("POST", "/api/v1/orders").json(&order(1));
+        let key = reqwest::header::HeaderValue::from_bytes(key.as_bytes()).unwrap();
+        Answer::of(request.header("idempotency-key", key)).await.assert_problem(400);
+    }
+    assert_eq!(db.count("orders").await, 4);
+}
+
+async fn many_at_once_are_one_order(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let order_of_3 = order(3);
+    let placing = (0..32).map(|_| post(&app, "/api/v1/orders", "once", &order_of_3));
+    let answers = join_all(placing).await;
+    for answer in &answers {
+        assert_eq!(answer.assert_status(201).body, answers[0].body);
+    }
+    let replayed = |answer: &&Answer| answer.header("idempotency-replayed") == "true";
+    assert_eq!(answers.iter().filter(replayed).count(), 31);
+    assert_eq!((db.count("orders").await, db.count("order_items").await), (4, 6));
+    post(&app, "/api/v1/orders", "once", &order(4)).await.assert_problem(422);
+}
+
+async fn what_was_refused_is_not_remembered(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let too_early = json!({"customer_id": 4, "items": [{"id": 1, "quantity": 1}]});
+    post(&app, "/api/v1/orders", "key", &too_early).await.assert_problem(422);
+    let dana = json!({"name": "Dana", "address": {"flat_number": 1, "post_code": 2}});
+    app.client.post("/api/v1/customers", &dana).await.assert_status(201);
+    let placed = post(&app, "/api/v1/orders", "key", &too_early).await;
+    placed.assert_status(201);
+    assert_eq!(placed.header("idempotency-replayed"), "");
+}
+
+async fn keys_expire_and_are_cleared_away(db: &TestDatabase) {
+    let app = db.serve(&["--demo", "--idempotency-ttl", "1"]).await;
+    post(&app, "/api/v1/orders", "key", &order(1)).await.assert_status(201);
+    let expired = async |app: &App| {
+        for _ in 0..200 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            if db.count("idempotency_keys").await == 0 {
+                return;
+            }
+        }
+        panic!("the key is still there: {:#?}", app.log());
+    };
+    expired(&app).await;
+    let again = post(&app, "/api/v1/orders", "key", &order(2)).await;
+    again.assert_status(201);
+    assert_eq!(again.header("idempotency-replayed"), "");
+    assert_eq!(db.count("orders").await, 5);
+}

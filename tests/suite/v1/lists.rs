@@ -1,0 +1,169 @@
+//! Lists: pages, filters, order.
+
+use serde_json::{Value, json};
+
+use crate::{
+    cases,
+    harness::{case::Case, database::TestDatabase},
+};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        every_order_of_every_list_shows_each_row_once,
+        rows_inserted_meanwhile_repeat_and_hide_nothing,
+        filters_narrow_a_list,
+        a_prefix_is_taken_literally,
+        what_makes_no_window_is_refused,
+    ]
+}
+
+async fn every_order_of_every_list_shows_each_row_once(db: &TestDatabase) {
+    db.generate(60, 40, 150, 3).await;
+    // Ties everywhere, and names that collations would sort otherwise.
+    db.execute("UPDATE item SET price_cents = 100 * (id % 3)").await.unwrap();
+    db.execute("UPDATE item SET name = 'same' WHERE id % 2 = 0").await.unwrap();
+    db.execute("UPDATE customer SET name = 'Same' WHERE id % 3 = 0").await.unwrap();
+    db.execute("UPDATE customer SET name = 'ärger' WHERE id % 5 = 0").await.unwrap();
+    db.execute("UPDATE orders SET order_time = '2024-05-05 05:05:05' WHERE id % 2 = 0")
+        .await
+        .unwrap();
+    let app = db.serve(&[]).await;
+    for (list, sorts, rows) in [
+        ("customers", &["id", "name"][..], 60_usize),
+        ("items", &["id", "name", "price"], 40),
+        ("orders", &["id", "order_time"], 150),
+    ] {
+        for sort in sorts {
+            let (up, pages) = app.client.walk(&format!("/api/v1/{list}?limit=7&sort={sort}")).await;
+            assert_eq!((up.len(), pages), (rows, rows.div_ceil(7)), "{list} by {sort}");
+            let key = |row: &Value| (sortable(&row[*sort]), row["id"].as_i64().unwrap());
+            assert!(up.iter().map(key).is_sorted_by(|a, b| a < b), "{list} by {sort}");
+            let (mut down, _) =
+                app.client.walk(&format!("/api/v1/{list}?limit=7&sort=-{sort}")).await;
+            down.reverse();
+            assert_eq!(down, up, "{list} by -{sort}");
+        }
+    }
+    assert_eq!(app.client.get_json("/api/v1/orders").await["data"].as_array().unwrap().len(), 50);
+}
+
+/// Text by code points, numbers by value.
+fn sortable(value: &Value) -> (String, i64) {
+    let cents = value.as_f64().map_or(0.0, |number| number * 100.0);
+    #[expect(clippy::cast_possible_truncation, reason = "ids and prices are small")]
+    (value.as_str().unwrap_or_default().to_owned(), cents.round() as i64)
+}
+
+async fn rows_inserted_meanwhile_repeat_and_hide_nothing(db: &TestDatabase) {
+    db.generate(1, 30, 0, 3).await;
+    let app = db.serve(&[]).await;
+    let before = app.client.walk("/api/v1/items?limit=100").await.0;
+    let (mut seen, mut path) = (Vec::new(), "/api/v1/items?limit=4&sort=name".to_owned());
+    loop {
+        let page = app.client.get_json(&path).await;
+        seen.extend(
+            page["data"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()),
+        );
+        for name in ["AAA", "Mild", "zzz"] {
+            let item = json!({"name": name, "price": 1});
+            app.client.post("/api/v1/items", &item).await.assert_status(201);
+        }
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/api/v1/items?limit=4&sort=name&cursor={cursor}");
+        if seen.len() > 200 {
+            break; // What is inserted behind the cursor is found: it would never end.
+        }
+    }
+    let mut unique = seen.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), seen.len());
+    assert!(before.iter().all(|item| unique.contains(&item["id"].as_i64().unwrap())));
+}
+
+async fn filters_narrow_a_list(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for (query, ids) in [
+        ("customer_id=1", json!([1])),
+        ("customer_id=99", json!([])),
+        ("placed_from=2024-03-20T11:00:00Z", json!([2, 3])),
+        ("placed_before=2024-03-20T11:00:00Z", json!([1])),
+        ("placed_from=2024-03-18&placed_before=2024-03-25", json!([1, 2])),
+        ("placed_from=2024-03-25T20:30:00%2B05:30", json!([3])),
+        ("placed_from=2024-03-25&placed_before=2024-03-18", json!([])),
+        ("customer_id=3&placed_from=2024-03-21", json!([])),
+        ("sort=-order_time&limit=2", json!([3, 2])),
+    ] {
+        let orders = app.client.get_json(&format!("/api/v1/orders?{query}")).await;
+        let found: Vec<_> =
+            orders["data"].as_array().unwrap().iter().map(|o| o["id"].clone()).collect();
+        assert_eq!(Value::Array(found), ids, "{query}");
+    }
+    let of_one = app.client.get_json("/api/v1/customers/3/orders").await;
+    assert_eq!(of_one["data"][0]["id"], 2);
+    let none = app.client.get("/api/v1/orders?customer_id=99").await;
+    assert_eq!(none.body, r#"{"data":[],"next_cursor":null}"#);
+    assert_eq!(none.header("link"), "");
+}
+
+async fn a_prefix_is_taken_literally(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for name in ["50% off", "50_off", "50! off", "Kit", "kit kat", "Kit🦀", "Kit  Kat"] {
+        app.client
+            .post("/api/v1/items", &json!({"name": name, "price": 1}))
+            .await
+            .assert_status(201);
+    }
+    for (prefix, names) in [
+        ("50%25", json!(["50% off"])),
+        ("50_", json!(["50_off"])),
+        ("50!", json!(["50! off"])),
+        ("Kit", json!(["Kit", "Kit  Kat", "Kit Kat", "Kit🦀"])),
+        ("Kit%20", json!(["Kit  Kat", "Kit Kat"])),
+        ("kit", json!(["kit kat"])),
+        ("%27%20OR%201=1%20--", json!([])),
+        ("Onion", json!(["Onion"])),
+    ] {
+        let items = app.client.get_json(&format!("/api/v1/items?sort=name&name={prefix}")).await;
+        let found: Vec<_> =
+            items["data"].as_array().unwrap().iter().map(|i| i["name"].clone()).collect();
+        assert_eq!(Value::Array(found), names, "{prefix}");
+    }
+    let all = app.client.get_json("/api/v1/items?name=").await;
+    assert_eq!(all["data"].as_array().unwrap().len(), 11);
+    assert_eq!(app.client.walk("/api/v1/items?name=Kit&limit=1&sort=-name").await.1, 4);
+}
+
+async fn what_makes_no_window_is_refused(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let page = app.client.get_json("/api/v1/items?limit=1&sort=name").await;
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let mut forged = cursor.to_owned();
+    forged.replace_range(20..21, if cursor.as_bytes()[20] == b'A' { "B" } else { "A" });
+    for query in [
+        "limit=0".to_owned(),
+        "limit=101".to_owned(),
+        "limit=-1".to_owned(),
+        "limit=x".to_owned(),
+        "limit=1&limit=2".to_owned(),
+        "sort=weight".to_owned(),
+        "sort=name;DROP TABLE item".to_owned(),
+        "sort=--name".to_owned(),
+        "sort=".to_owned(),
+        "offset=10".to_owned(),
+        "cursor=".to_owned(),
+        "cursor=AAAA".to_owned(),
+        format!("cursor={cursor}"),
+        format!("sort=-name&cursor={cursor}"),
+        format!("sort=name&cursor={forged}"),
+        format!("sort=name&cursor={cursor}A"),
+    ] {
+        app.client.get(&format!("/api/v1/items?{query}")).await.assert_problem(400);
+    }
+    app.client.get(&format!("/api/v1/items?sort=name&cursor={cursor}")).await.assert_status(200);
+    for query in
+        ["customer_id=x", "placed_from=yesterday", "placed_before=2024-02-30", "status=new"]
+    {
+        app.client.get(&format!("/api/v1/orders?{query}")).await.assert_problem(400);
+    }
+}

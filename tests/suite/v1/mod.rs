@@ -1,0 +1,28 @@
+//! The API under `/api/v1`.
+
+mod conditional;
+mod exports;
+mod idempotency;
+mod lists;
+mod openapi;
+mod reports;
+mod resources;
+mod validation;
+
+use crate::harness::case::Case;
+
+pub fn cases() -> Vec<Case> {
+    [
+        conditional::cases(),
+        exports::cases(),
+        idempotency::cases(),
+        lists::cases(),
+        openapi::cases(),
+        reports::cases(),
+        resources::cases(),
+        validation::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,184 @@
+//! Customers, items and orders, one by one.
+
+use serde_json::{Value, json};
+
+use crate::{
+    cases,
+    harness::{case::Case, client::Answer, database::TestDatabase},
+};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        a_customer_comes_changes_and_goes,
+        an_item_comes_changes_and_goes,
+        what_an_order_refers_to_stays,
+        an_order_answers_with_its_lines_and_total,
+        what_is_expanded_is_loaded_and_nothing_else,
+        an_unknown_relation_is_refused_with_the_known_ones,
+        nothing_is_where_nothing_is,
+    ]
+}
+
+async fn a_customer_comes_changes_and_goes(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let new = json!({"name": "Dana", "address": {"flat_number": 7, "post_code": 10007}});
+    let created = app.client.post("/api/v1/customers", &new).await;
+    created.assert_status(201);
+    let dana = json!({"id": 4, "name": "Dana", "address": {"flat_number": 7, "post_code": 10007}});
+    assert_eq!(created.json(), dana);
+    assert_eq!(created.header("location"), "/api/v1/customers/4");
+    let path = created.header("location").to_owned();
+    assert_eq!(app.client.get_json(&path).await, dana);
+
+    let change = json!({"address": {"post_code": 20007}});
+    let changed = app.client.patch(&path, &change).await;
+    changed.assert_status(200);
+    assert_eq!(changed.json()["address"], json!({"flat_number": 7, "post_code": 20007}));
+    assert_eq!(app.client.patch(&path, &json!({"name": "Dan"})).await.json()["name"], "Dan");
+    assert_eq!(app.client.patch(&path, &json!({})).await.json()["name"], "Dan");
+    assert_eq!(
+        app.client.get_json(&path).await,
+        json!({
+            "id": 4, "name": "Dan", "address": {"flat_number": 7, "post_code": 20007},
+        })
+    );
+    assert_eq!(app.client.get_json("/api/v1/customers/1").await["name"], "Alex");
+
+    app.client.delete(&path).await.assert_status(204);
+    app.client.get(&path).await.assert_problem(404);
+    app.client.delete(&path).await.assert_problem(404);
+    app.client.patch(&path, &json!({})).await.assert_problem(404);
+    assert_eq!((db.count("customer").await, db.count("address").await), (3, 3));
+}
+
+async fn an_item_comes_changes_and_goes(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let created = app.client.post("/api/v1/items", &json!({"name": "Tea", "price": 3.25})).await;
+    created.assert_status(201);
+    let tea = json!({"id": 5, "name": "Tea", "price": 3.25, "description": null});
+    assert_eq!(created.json(), tea);
+    assert_eq!(created.header("location"), "/api/v1/items/5");
+    let path = "/api/v1/items/5";
+    for (change, price, description) in [
+        (json!({"price": 4}), json!(4), Value::Null),
+        (json!({"description": "green"}), json!(4), json!("green")),
+        (json!({"price": 0}), json!(0), json!("green")),
+        (json!({"description": null}), json!(0), Value::Null),
+    ] {
+        app.client.patch(path, &change).await.assert_status(200);
+        let item = app.client.get_json(path).await;
+        assert_eq!((&item["price"], &item["description"]), (&price, &description), "{change}");
+        assert_eq!(item["name"], "Tea");
+    }
+    app.client.delete(path).await.assert_status(204);
+    app.client.get(path).await.assert_problem(404);
+    assert_eq!(db.count("item").await, 4);
+}
+
+async fn what_an_order_refers_to_stays(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for (path, order) in [
+        ("/api/v1/customers/1", "order 1"),
+        ("/api/v1/items/4", "order 2"),
+        ("/api/v1/customers/2", "order 3"),
+    ] {
+        let problem = app.client.delete(path).await.assert_problem(409);
+        assert!(problem["detail"].as_str().unwrap().contains(order), "{problem}");
+        app.client.get(path).await.assert_status(200);
+    }
+    let answer = app.client.delete("/api/v1/orders/1").await;
+    answer.assert_problem(405);
+    assert_eq!(answer.header("allow"), "GET, HEAD");
+}
+
+async fn an_order_answers_with_its_lines_and_total(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let first = json!({
+        "id": 1, "customer_id": 1, "order_time": "2024-03-18T10:30:00Z",
+        "items": [
+            {"item_id": 1, "name": "Milk", "quantity": 1, "unit_price": 5, "item_total": 5},
+            {"item_id": 2, "name": "Kit Kat", "quantity": 4, "unit_price": 1, "item_total": 4},
+            {"item_id": 3, "name": "Bread", "quantity": 2, "unit_price": 10.5, "item_total": 21},
+        ],
+        "total": 30,
+    });
+    assert_eq!(app.client.get_json("/api/v1/orders/1").await, first);
+    let empty = app.client.get_json("/api/v1/orders/3").await;
+    assert_eq!((&empty["items"], &empty["total"]), (&json!([]), &json!(0)));
+
+    let new =
+        json!({"customer_id": 2, "items": [{"id": 3, "quantity": 2}, {"id": 1, "quantity": 1}]});
+    let placed = app.client.post("/api/v1/orders", &new).await;
+    placed.assert_status(201);
+    assert_eq!(placed.header("location"), "/api/v1/orders/4");
+    assert_eq!(placed.json()["total"], 26);
+    assert_eq!(app.client.get_json("/api/v1/orders/4").await, placed.json());
+
+    app.client.patch("/api/v1/items/3", &json!({"price": 99})).await.assert_status(200);
+    assert_eq!(app.client.get_json("/api/v1/orders/4").await, placed.json());
+}
+
+async fn what_is_expanded_is_loaded_and_nothing_else(db: &TestDatabase) {
+    db.generate(20, 10, 100, 1).await;
+    let app = db.serve(&[]).await;
+    for (expand, statements) in [
+        ("", 2),
+        ("&expand=items.item", 2),
+        ("&expand=customer", 3),
+        ("&expand=customer.address", 3),
+        ("&expand=customer,customer.address,items.item", 3),
+    ] {
+        for limit in [1, 100] {
+            let path = format!("/api/v1/orders?limit={limit}{expand}");
+            let logged = app.statements_of(&path).await;
+            assert_eq!(logged.len(), statements, "{path}: {logged:#?}");
+            let addresses = logged.iter().any(|sql| sql.contains("address"));
+            assert_eq!(addresses, expand.contains("address"), "{path}");
+        }
+        let path = format!("/api/v1/orders?limit=3{expand}");
+        for order in app.client.get_json(&path).await["data"].as_array().unwrap() {
+            let customer = &order["customer"];
+            assert_eq!(customer.is_object(), expand.contains("customer"), "{order}");
+            assert_eq!(customer["address"].is_object(), expand.contains("address"), "{order}");
+            let line = &order["items"][0];
+            assert_eq!(line["item"].is_object(), expand.contains("items.item"), "{order}");
+        }
+    }
+    let order = app.client.get_json("/api/v1/orders/7?expand=customer.address,items.item").await;
+    let customer = format!("/api/v1/customers/{}", order["customer_id"]);
+    assert_eq!(app.client.get_json(&customer).await, order["customer"]);
+    let item = format!("/api/v1/items/{}", order["items"][0]["item_id"]);
+    assert_eq!(app.client.get_json(&item).await, order["items"][0]["item"]);
+    let of_one = format!("{customer}/orders?expand=customer.address");
+    assert_eq!(app.client.get_json(&of_one).await["data"][0]["customer"], order["customer"]);
+}
+
+async fn an_unknown_relation_is_refused_with_the_known_ones(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for path in [
+        "/api/v1/orders?expand=item",
+        "/api/v1/orders/1?expand=customer,",
+        "/api/v1/customers/1/orders?expand=customer.address.customer",
+    ] {
+        let problem = app.client.get(path).await.assert_problem(400);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("customer, customer.address, items.item"), "{detail}");
+    }
+}
+
+async fn nothing_is_where_nothing_is(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    for (method, path, status) in [
+        ("GET", "/api/v1/items/99", 404),
+        ("GET", "/api/v1/items/9223372036854775808", 404),
+        ("GET", "/api/v1/items/x", 400),
+        ("GET", "/api/v1/orders/99", 404),
+        ("GET", "/api/v1/customers/99/orders", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("PUT", "/api/v1/items/1", 405),
+        ("DELETE", "/api/v1/items", 405),
+        ("POST", "/api/v1/items/1", 405),
+    ] {
+        Answer::of(app.client.request(method, path)).await.assert_problem(status);
+    }
+}
