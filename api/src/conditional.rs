@@ -56,12 +56,14 @@ pub fn precondition(request: &HttpRequest) -> Result<Precondition, Problem> {
     ))
 }
 
-/// The list in the header; our tags contain no comma.
+/// The list in the header; our tags contain no comma. What is no tag is that of no resource.
 fn tags(request: &HttpRequest, name: &HeaderName) -> Result<Option<Vec<String>>, Problem> {
     let mut tags = Vec::new();
     for value in request.headers().get_all(name) {
-        let text =
-            value.to_str().map_err(|_| Problem::bad_request(format!("{name} is malformed")))?;
+        if value.is_empty() {
+            return Err(Problem::bad_request(format!("{name} is * or a list of entity tags")));
+        }
+        let text = value.to_str().unwrap_or_default();
         tags.extend(text.split(',').map(|tag| tag.trim().to_owned()));
     }
     Ok(request.headers().contains_key(name).then_some(tags))

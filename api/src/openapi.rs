@@ -14,7 +14,8 @@ use utoipa::{
     openapi::{
         Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
         Response, ResponseBuilder, Responses, ServerBuilder,
-        path::{HttpMethod, Operation},
+        path::{HttpMethod, Operation, Parameter},
+        schema::{Schema, SchemaType, Type},
     },
 };
 use utoipa_actix_web::OpenApiFactory;
@@ -116,6 +117,7 @@ impl Routes {
             let by_id = path.contains('{');
             for (method, operation) in operations(item) {
                 add_problems(method, by_id, operation);
+                operation.parameters.iter_mut().flatten().for_each(without_null);
             }
         }
         let components = self.document.components.get_or_insert_with(Components::new);
@@ -167,6 +169,16 @@ fn add_problems(method: Method, by_id: bool, operation: &mut Operation) {
     }
     if method == Method::DELETE || method == Method::PATCH {
         add("412");
+    }
+}
+
+/// What stands in a path, a query or a header is text: it can be left out, but not be null.
+fn without_null(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
+    let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { return };
+    if let SchemaType::Array(types) = &schema.schema_type {
+        let one = types.iter().find(|of| **of != Type::Null).cloned();
+        schema.schema_type = one.map_or(SchemaType::AnyValue, SchemaType::Type);
     }
 }
 

@@ -70,7 +70,7 @@ async fn list_customers(
 
 /// The customer.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
-    params(("id" = i64, Path, minimum = 1), ("If-None-Match" = Option<String>, Header, description = "Entity tags")),
+    params(("id" = i64, Path, minimum = 1), ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the caller has", min_length = 1)),
     responses((status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         (status = 304, description = "They are as the caller has them")))]
 async fn get_customer(
@@ -83,6 +83,7 @@ async fn get_customer(
 
 /// A customer to add.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewCustomer)]
 struct NewCustomerBody {
     /// What they are called.
@@ -99,6 +100,7 @@ struct NewCustomerBody {
 
 /// Where a customer lives.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewAddress)]
 struct AddressBody {
     /// The flat within the house.
@@ -136,6 +138,7 @@ async fn create_customer(
 
 /// What to change; what is left out stays as it is.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = CustomerChange)]
 struct CustomerChangeBody {
     /// What they are called from now on.
@@ -153,6 +156,7 @@ struct CustomerChangeBody {
 
 /// What to change of an address; what is left out stays as it is.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = AddressChange)]
 struct AddressChangeBody {
     /// The flat within the house.
@@ -176,7 +180,7 @@ impl FromFields for CustomerChange {
 
 /// Changes the customer.
 #[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = CustomerChangeBody,
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be changed")),
+    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be changed", min_length = 1)),
     responses((status = 200, description = "The customer as they are now", body = Customer, headers(("ETag" = String)))))]
 async fn update_customer(
     db: Data<Database>,
@@ -191,7 +195,7 @@ async fn update_customer(
 
 /// Removes the customer and their address, unless they have placed an order.
 #[utoipa::path(delete, path = "/api/v1/customers/{id}", tag = "customers",
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be removed")),
+    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be removed", min_length = 1)),
     responses((status = 204, description = "They are gone")))]
 async fn delete_customer(
     db: Data<Database>,

@@ -50,7 +50,6 @@ async fn export_customers(
 #[into_params(parameter_in = Query)]
 struct OrdersQuery {
     /// Only this customer's.
-    #[param(minimum = 1)]
     customer_id: Option<i64>,
     /// Only orders placed then or later.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]

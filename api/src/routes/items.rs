@@ -68,7 +68,7 @@ async fn list_items(
 
 /// The item.
 #[utoipa::path(get, path = "/api/v1/items/{id}", tag = "items",
-    params(("id" = i64, Path, minimum = 1), ("If-None-Match" = Option<String>, Header, description = "Entity tags")),
+    params(("id" = i64, Path, minimum = 1), ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the caller has", min_length = 1)),
     responses((status = 200, description = "The item", body = Item, headers(("ETag" = String))),
         (status = 304, description = "It is as the caller has it")))]
 async fn get_item(
@@ -81,6 +81,7 @@ async fn get_item(
 
 /// An item to add.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewItem)]
 struct NewItemBody {
     /// What it is called.
@@ -123,6 +124,7 @@ async fn create_item(db: Data<Database>, body: Body<NewItem>) -> Result<HttpResp
 
 /// What to change; what is left out stays as it is.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ItemChange)]
 struct ItemChangeBody {
     /// What it is called from now on.
@@ -153,7 +155,7 @@ impl FromFields for ItemChange {
 
 /// Changes the item.
 #[utoipa::path(patch, path = "/api/v1/items/{id}", tag = "items", request_body = ItemChangeBody,
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be changed")),
+    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be changed", min_length = 1)),
     responses((status = 200, description = "The item as it is now", body = Item, headers(("ETag" = String)))))]
 async fn update_item(
     db: Data<Database>,
@@ -168,7 +170,7 @@ async fn update_item(
 
 /// Removes the item, unless an order refers to it.
 #[utoipa::path(delete, path = "/api/v1/items/{id}", tag = "items",
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be removed")),
+    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be removed", min_length = 1)),
     responses((status = 204, description = "It is gone")))]
 async fn delete_item(
     db: Data<Database>,

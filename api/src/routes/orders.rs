@@ -47,7 +47,6 @@ struct OrdersQuery {
     #[param(pattern = "^-?(id|order_time)$")]
     sort: Option<String>,
     /// Only this customer's.
-    #[param(minimum = 1)]
     customer_id: Option<i64>,
     /// Only orders placed then or later.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
@@ -98,7 +97,7 @@ struct OrderQuery {
 
 /// The order with its lines.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "orders",
-    params(("id" = i64, Path, minimum = 1), OrderQuery, ("If-None-Match" = Option<String>, Header, description = "Entity tags")),
+    params(("id" = i64, Path, minimum = 1), OrderQuery, ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the caller has", min_length = 1)),
     responses((status = 200, description = "The order", body = Order, headers(("ETag" = String))),
         (status = 304, description = "It is as the caller has it")))]
 async fn get_order(
@@ -113,6 +112,7 @@ async fn get_order(
 
 /// An order to place.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewOrder)]
 pub struct NewOrderBody {
     /// Who places it.
@@ -125,6 +125,7 @@ pub struct NewOrderBody {
 
 /// So many of one item.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewLine)]
 pub struct NewLineBody {
     /// The item.

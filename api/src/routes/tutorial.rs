@@ -39,7 +39,7 @@ pub fn add_to(routes: Routes) -> Routes {
 
 /// A greeting.
 #[utoipa::path(get, path = "/", tag = "tutorial",
-    responses((status = 200, description = "A greeting", body = String)))]
+    responses((status = 200, description = "A greeting", body = String, content_type = "application/json")))]
 async fn welcome() -> Json<&'static str> {
     Json("Welcome to Marketplace!")
 }
@@ -81,12 +81,7 @@ async fn get_order_total(db: Data<Database>, id: Id) -> Result<Json<OrderTotal>,
 #[serde(deny_unknown_fields)]
 struct OrderIdsQuery {
     /// Up to 1000 ids with commas between.
-    #[param(
-        pattern = "^[0-9]{1,18}(,[0-9]{1,18}){0,999}$",
-        example = "1,2,3",
-        required = true,
-        nullable = false
-    )]
+    #[param(pattern = "^([0-9]{1,18}(,[0-9]{1,18}){0,999})?$", example = "1,2,3", required = true)]
     orders: Option<String>,
 }
 

@@ -55,10 +55,18 @@ async fn an_edit_of_what_is_gone_is_refused(db: &TestDatabase) {
         let request = app.client.request(method, path).header("if-match", tag);
         Answer::of(if method == "PATCH" { request.json(&json!({"price": 3})) } else { request })
     };
-    for stale in [old.clone(), format!("W/{new}"), "\"\"".to_owned(), "nonsense".to_owned()] {
+    for stale in [
+        old.clone(),
+        format!("W/{new}"),
+        "\"\"".to_owned(),
+        "\"x\", \"y\"".to_owned(),
+        "'x'".to_owned(),
+    ] {
         edit("PATCH", stale.clone()).await.assert_problem(412);
         edit("DELETE", stale).await.assert_problem(412);
     }
+    edit("PATCH", String::new()).await.assert_problem(400);
+    edit("DELETE", String::new()).await.assert_problem(400);
     assert_eq!(app.client.get_json(path).await["price"], 2);
     edit("PATCH", format!("{old}, {new}")).await.assert_status(200);
     edit("PATCH", "*".to_owned()).await.assert_status(200);
