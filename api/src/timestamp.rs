@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc,
+};
 use serde::{Deserialize, Deserializer, de};
 
 /// A moment as a caller writes it: RFC 3339 with an offset, without one (then UTC), or a date (then
@@ -24,29 +26,38 @@ impl FromStr for Timestamp {
     type Err = NotATime;
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        let moment = with_offset(text).or_else(|| naive(text)).or_else(|| midnight(text));
-        let moment = moment.ok_or(NotATime)?.trunc_subsecs(6);
-        let leap_second = moment.timestamp_subsec_micros() >= 1_000_000;
-        if leap_second || !(1..=9999).contains(&moment.year()) {
+        let written = with_offset(text).or_else(|| naive(text)).or_else(|| midnight(text));
+        let written = written.ok_or(NotATime)?.trunc_subsecs(6);
+        let leap_second = written.timestamp_subsec_micros() >= 1_000_000;
+        if leap_second || !(1..=9999).contains(&written.year()) {
             return Err(NotATime);
         }
-        Ok(Self(moment))
+        // An offset may lead into a neighbouring year, in which there is nothing.
+        let (first, last) = bounds().ok_or(NotATime)?;
+        Ok(Self(written.to_utc().clamp(first, last)))
     }
 }
 
-fn with_offset(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc())
+/// The first and the last microsecond of the years 1 to 9999.
+fn bounds() -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let first = NaiveDate::from_ymd_opt(1, 1, 1)?.and_time(NaiveTime::MIN).and_utc();
+    let last = NaiveDate::from_ymd_opt(9999, 12, 31)?.and_hms_micro_opt(23, 59, 59, 999_999)?;
+    Some((first, last.and_utc()))
 }
 
-fn naive(text: &str) -> Option<DateTime<Utc>> {
+fn with_offset(text: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(text).ok()
+}
+
+fn naive(text: &str) -> Option<DateTime<FixedOffset>> {
     let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
     let moment = formats.iter().find_map(|f| NaiveDateTime::parse_from_str(text, f).ok());
-    moment.map(|moment| moment.and_utc())
+    moment.map(|moment| moment.and_utc().fixed_offset())
 }
 
-fn midnight(text: &str) -> Option<DateTime<Utc>> {
+fn midnight(text: &str) -> Option<DateTime<FixedOffset>> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    Some(date.and_time(NaiveTime::MIN).and_utc())
+    Some(date.and_time(NaiveTime::MIN).and_utc().fixed_offset())
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
@@ -71,6 +82,8 @@ mod tests {
             ("2024-03-17T23:30:00-11:00", "2024-03-18T10:30:00Z"),
             ("2024-03-18T10:30:00.1234567Z", "2024-03-18T10:30:00.123456Z"),
             ("2024-02-29", "2024-02-29T00:00:00Z"),
+            ("0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999Z"),
         ] {
             let expected = DateTime::parse_from_rfc3339(expected).unwrap();
             assert_eq!(text.parse(), Ok(Timestamp(expected.to_utc())), "{text}");
