@@ -90,10 +90,14 @@ fn too_large_or_broken(error: &actix_web::Error) -> Problem {
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 fn idempotency_key(request: &HttpRequest, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
     let Some(header) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let several = request.headers().get_all("idempotency-key").nth(1).is_some();
     let key = header.to_str().unwrap_or_default();
-    if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if several
+        || !(1..=255).contains(&key.len())
+        || !key.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(Problem::bad_request(
-            "an Idempotency-Key has 1 to 255 visible ASCII characters",
+            "there is one Idempotency-Key, of 1 to 255 visible ASCII characters",
         ));
     }
     let settings = request.app_data::<Data<BodySettings>>();

@@ -15,21 +15,23 @@ use service::{
 
 use crate::problem::Problem;
 
+/// The resource with its tag.
+pub fn whole(resource: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let json = serde_json::to_string(resource).map_err(service::Error::from)?;
+    let tag = quoted(&Version::of_json(json.as_bytes()));
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).content_type("application/json").body(json))
+}
+
 /// The resource with its tag, or 304 where the caller has it already.
 pub fn tagged(request: &HttpRequest, resource: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let json = serde_json::to_string(resource).map_err(service::Error::from)?;
-    let version = Version::of_json(json.as_bytes());
-    let known = tags(request, &IF_NONE_MATCH)?.is_some_and(|tags| {
-        tags.iter().any(|tag| {
-            tag == "*" || unquoted(tag.trim_start_matches("W/")) == Some(version.as_str())
-        })
-    });
-    let mut answer = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((ETAG, quoted(&version)));
-    if known {
-        return Ok(answer.finish());
+    let version = Version::of(resource);
+    let is_this = |tag: &String| {
+        tag == "*" || unquoted(tag.trim_start_matches("W/")) == Some(version.as_str())
+    };
+    if tags(request, &IF_NONE_MATCH)?.is_some_and(|tags| tags.iter().any(is_this)) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, quoted(&version))).finish());
     }
-    Ok(answer.content_type("application/json").body(json))
+    whole(resource)
 }
 
 /// 201 with the resource, where it is, and its tag.

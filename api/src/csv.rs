@@ -35,7 +35,11 @@ fn append<Row: CsvRow>(row: &Row, text: &mut Vec<u8>) -> Result<(), Box<dyn std:
 /// A cell that begins like a formula is set off by an apostrophe:
 /// <https://owasp.org/www-community/attacks/CSV_Injection>.
 fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+    if cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
 }
 
 #[cfg(test)]
@@ -44,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_no_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"] {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"] {
             assert_eq!(harmless(cell.to_owned()), format!("'{cell}"));
         }
         for cell in ["", "Bread", "1-1", "10.50"] {

@@ -106,13 +106,22 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of objects that must be there.
-    pub fn required_list<T: FromFields>(&mut self, name: &'static str) -> Option<Vec<T>> {
+    pub fn required_list<T: FromFields>(
+        &mut self,
+        name: &'static str,
+        length: RangeInclusive<usize>,
+    ) -> Option<Vec<T>> {
         self.demand(name);
         let pointer = format!("{}/{name}", self.pointer);
         let Value::Array(items) = self.find(name)? else {
             self.fault(name, "must be an array".to_owned());
             return None;
         };
+        if !length.contains(&items.len()) {
+            let detail = format!("must have {} to {} entries", length.start(), length.end());
+            self.fault(name, detail);
+            return None;
+        }
         let items = items.iter().enumerate().map(|(n, item)| {
             read_object(item, &format!("{pointer}/{n}"), self.faults, T::from_fields)
         });
@@ -136,11 +145,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A name: 1 to 200 characters, one of them visible, none of them a control character.
+/// A name: 1 to 200 characters, none of them a control character, and no space at either end, which
+/// nobody sees and MySQL does not mind.
 pub fn name(value: &Value) -> Result<String, String> {
     let name = text(value, 200)?;
-    if name.chars().all(char::is_whitespace) {
-        return Err("must not be blank".to_owned());
+    if name.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if name.trim() != name {
+        return Err("must not begin or end with a space".to_owned());
     }
     Ok(name)
 }
@@ -165,6 +178,12 @@ pub fn integer(value: &Value, range: RangeInclusive<i64>) -> Result<i64, String>
     let from_double = |value: &Value| value.as_f64().filter(|n| whole(*n)).map(|n| n as i64);
     let number = value.as_i64().or_else(|| from_double(value)).ok_or_else(wrong)?;
     if range.contains(&number) { Ok(number) } else { Err(wrong()) }
+}
+
+/// A whole number from 1 to 2,147,483,647.
+pub fn positive(value: &Value) -> Result<i32, String> {
+    let number = integer(value, 1..=i32::MAX.into())?;
+    i32::try_from(number).map_err(|error| error.to_string())
 }
 
 /// A whole number from 0 to 2,147,483,647.

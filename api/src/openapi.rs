@@ -12,8 +12,8 @@ use service::Fault;
 use utoipa::{
     PartialSchema, Path, ToSchema,
     openapi::{
-        Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
-        Response, ResponseBuilder, Responses, ServerBuilder,
+        Components, ContentBuilder, HeaderBuilder, InfoBuilder, Object, OpenApi, OpenApiBuilder,
+        PathItem, Ref, RefOr, Response, ResponseBuilder, Responses, ServerBuilder,
         path::{HttpMethod, Operation, Parameter},
         schema::{Schema, SchemaType, Type},
     },
@@ -162,7 +162,7 @@ fn add_problems(method: Method, by_id: bool, operation: &mut Operation) {
         add("404");
     }
     if operation.request_body.is_some() {
-        ["400", "408", "413", "415", "422"].into_iter().for_each(&mut add);
+        ["400", "408", "409", "413", "415", "422"].into_iter().for_each(&mut add);
     }
     if method == Method::DELETE {
         add("409");
@@ -189,8 +189,13 @@ fn add_problem(responses: &mut Responses, status: &str) {
 
 fn problem_response() -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let request_id = HeaderBuilder::new()
+        .description(Some("The caller's, if it sent one; under it the log says more"))
+        .schema(Some(Object::with_type(Type::String)))
+        .build();
     ResponseBuilder::new()
         .description("The request was refused")
+        .header("X-Request-Id", request_id)
         .content("application/problem+json", content)
         .build()
 }

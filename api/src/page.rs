@@ -13,6 +13,11 @@ use crate::problem::Problem;
 
 const DEFAULT_LIMIT: u64 = 50;
 
+/// No parameter at all: what is not known is refused here too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoQuery {}
+
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 pub struct PageBody<Row> {
@@ -24,6 +29,7 @@ pub struct PageBody<Row> {
 
 /// The window that `limit`, `sort` and `cursor` ask for.
 pub fn window<Field: SortField>(
+    request: &HttpRequest,
     limit: Option<u64>,
     sort: Option<&str>,
     cursor: Option<&str>,
@@ -33,8 +39,13 @@ pub fn window<Field: SortField>(
         return Err(Problem::bad_request(format!("limit is from 1 to {MAX_LIMIT}")));
     }
     let sort_text = sort.unwrap_or("id");
-    let after = cursor.map(|cursor| decode(cursor, sort_text)).transpose()?;
-    Ok(Window { limit, sort: parse_sort(sort_text)?, after })
+    let sort = parse_sort::<Field>(sort_text)?;
+    let place = place(request, sort_text);
+    let after = cursor.map(|cursor| decode(cursor, &place)).transpose()?;
+    if after.as_ref().is_some_and(|after| !sort.field.fits(&after.key)) {
+        return Err(no_cursor());
+    }
+    Ok(Window { limit, sort, after })
 }
 
 fn parse_sort<Field: SortField>(text: &str) -> Result<Sort<Field>, Problem> {
@@ -59,7 +70,8 @@ pub fn answer<Row: Serialize>(
     sort: Option<&str>,
     page: Page<Row>,
 ) -> HttpResponse {
-    let next_cursor = page.next.as_ref().map(|next| encode(next, sort.unwrap_or("id")));
+    let next_cursor =
+        page.next.as_ref().map(|next| encode(next, &place(request, sort.unwrap_or("id"))));
     let mut answer = HttpResponse::Ok();
     if let Some(cursor) = &next_cursor {
         answer.insert_header((LINK, format!("<{}>; rel=\"next\"", with_cursor(request, cursor))));
@@ -76,35 +88,43 @@ fn with_cursor(request: &HttpRequest, cursor: &str) -> String {
     format!("{}?{}", request.path(), query.join("&"))
 }
 
-/// What a cursor holds: a place, and the order in which it is one.
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    sort: String,
-    at: Position,
+/// Refuses what no name can hold.
+pub fn check_prefix(prefix: Option<&str>) -> Result<(), Problem> {
+    if prefix.is_some_and(|prefix| prefix.chars().any(char::is_control)) {
+        return Err(Problem::bad_request("name must not contain control characters"));
+    }
+    Ok(())
 }
 
-/// Characters of the digest that tells a cursor from what somebody made up.
+/// The list and the order in which a cursor is a place.
+fn place(request: &HttpRequest, sort: &str) -> String {
+    format!("{} {sort} ", request.path())
+}
+
+/// Characters of the digest that tells a cursor of this place from others and from typing errors. It
+/// keeps nobody from making one up, who would only choose another place to start at.
 const SEAL: usize = 12;
 
-fn encode(position: &Position, sort: &str) -> String {
-    let cursor = Cursor { sort: sort.to_owned(), at: position.clone() };
-    let json = serde_json::to_vec(&cursor).unwrap_or_default();
-    seal(&json) + &URL_SAFE_NO_PAD.encode(json)
+fn encode(position: &Position, place: &str) -> String {
+    let json = serde_json::to_vec(position).unwrap_or_default();
+    seal(place, &json) + &URL_SAFE_NO_PAD.encode(json)
 }
 
-fn decode(text: &str, sort: &str) -> Result<Position, Problem> {
-    let wrong = || Problem::bad_request("this cursor is none that this list gave");
-    let (given, encoded) = text.split_at_checked(SEAL).ok_or_else(wrong)?;
-    let json = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| wrong())?;
-    let cursor: Cursor = serde_json::from_slice(&json).map_err(|_| wrong())?;
-    if given != seal(&json) || cursor.sort != sort {
-        return Err(wrong());
+fn decode(text: &str, place: &str) -> Result<Position, Problem> {
+    let (given, encoded) = text.split_at_checked(SEAL).ok_or_else(no_cursor)?;
+    let json = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| no_cursor())?;
+    if given != seal(place, &json) {
+        return Err(no_cursor());
     }
-    Ok(cursor.at)
+    serde_json::from_slice(&json).map_err(|_| no_cursor())
 }
 
-fn seal(json: &[u8]) -> String {
-    digest(&[b"cursor 1 ", json].concat()).chars().take(SEAL).collect()
+fn no_cursor() -> Problem {
+    Problem::bad_request("this cursor is none that this list gave in this order")
+}
+
+fn seal(place: &str, json: &[u8]) -> String {
+    digest(&[place.as_bytes(), json].concat()).chars().take(SEAL).collect()
 }
 
 #[cfg(test)]

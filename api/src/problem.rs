@@ -50,9 +50,9 @@ impl Problem {
         Self { errors, ..problem }
     }
 
-    /// 400 instead of 422, where the tutorial says so.
+    /// 400 for wrong fields, where the tutorial says so.
     pub fn or_400(mut self) -> Self {
-        if self.status == StatusCode::UNPROCESSABLE_ENTITY {
+        if !self.errors.is_empty() {
             self.status = StatusCode::BAD_REQUEST;
         }
         self

@@ -152,7 +152,7 @@ fn order_items(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
-fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 6] {
+fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 7] {
     [
         (
             "ix_customer_name",
@@ -173,6 +173,15 @@ fn indexes() -> [(&'static str, DynIden, Vec<DynIden>); 6] {
             "ix_orders_customer_id",
             Orders::Table.into_iden(),
             vec![Orders::CustomerId.into_iden(), Orders::Id.into_iden()],
+        ),
+        (
+            "ix_orders_customer_id_order_time",
+            Orders::Table.into_iden(),
+            vec![
+                Orders::CustomerId.into_iden(),
+                Orders::OrderTime.into_iden(),
+                Orders::Id.into_iden(),
+            ],
         ),
         (
             "ix_orders_order_time",

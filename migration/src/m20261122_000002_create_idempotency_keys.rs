@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::schema::{create_index, table, utc_micros};
+use crate::schema::{create_index, long_text, table, utc_micros};
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -31,7 +31,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(IdempotencyKey).string_len(255).not_null())
             .col(ColumnDef::new(Fingerprint).string_len(64).not_null())
             .col(ColumnDef::new(ResourceId).big_integer().not_null())
-            .col(ColumnDef::new(Body).text().not_null())
+            .col(long_text(backend, Body))
             .col(utc_micros(backend, ExpiresAt))
             .primary_key(Index::create().col(Caller).col(IdempotencyKey))
             .take();

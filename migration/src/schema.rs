@@ -48,6 +48,17 @@ pub fn name(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     column
 }
 
+/// Text of up to megabytes: MySQL's `TEXT` ends at 64 KiB.
+pub fn long_text(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    match backend {
+        DbBackend::MySql => column.custom(Alias::new("MEDIUMTEXT")),
+        _ => column.text(),
+    };
+    column.not_null();
+    column
+}
+
 /// An index, unless it is there: MySQL has no `CREATE INDEX IF NOT EXISTS`.
 pub async fn create_index(
     manager: &SchemaManager<'_>,

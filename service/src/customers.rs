@@ -92,6 +92,13 @@ impl SortField for CustomerField {
         }
     }
 
+    fn fits(self, key: &Key) -> bool {
+        match self {
+            Self::Id => matches!(key, Key::Number(_)),
+            Self::Name => key.is_name(),
+        }
+    }
+
     fn position(self, customer: &Customer) -> Position {
         let key = match self {
             Self::Id => Key::Number(customer.id),

@@ -16,10 +16,10 @@ use sea_orm::{
 
 use crate::{Error, Result};
 
-/// How often a transaction is tried that clashes with others.
+/// How often a transaction is tried that breaks a rule, perhaps because of what another one just did.
 const ATTEMPTS: u32 = 5;
 
-/// How long a transaction is tried; on SQLite also how long another process may take to write.
+/// How long a transaction is tried that meets others; on SQLite also how long another process may take to write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often SQLite's write-ahead log is shortened.
@@ -117,10 +117,9 @@ where
     let mut attempt = 1;
     loop {
         match transact(writer, work).await {
-            Err(Error::Conflict(error) | Error::Contention(error))
-                if attempt < ATTEMPTS && started.elapsed() < PATIENCE =>
-            {
-                log::debug!("attempt {attempt}: {error}");
+            Err(Error::Conflict(error)) if attempt < ATTEMPTS => log::debug!("again: {error}"),
+            Err(Error::Contention(error)) if started.elapsed() < PATIENCE => {
+                log::debug!("again: {error}");
             }
             outcome => return outcome,
         }
@@ -131,7 +130,7 @@ where
 
 /// Random, so that two transactions that clashed do not meet again.
 fn pause(attempt: u32) -> Duration {
-    let longest = Duration::from_millis(10) * 2_u32.pow(attempt);
+    let longest = Duration::from_millis(10) * 2_u32.pow(attempt.min(6));
     rand::rng().random_range(Duration::ZERO..longest)
 }
 

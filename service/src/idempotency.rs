@@ -101,9 +101,15 @@ async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<Created>> {
     let id = (key.caller.clone(), key.key.clone());
-    let Some(row) = Entity::find_by_id(id.clone()).one(txn).await? else { return Ok(None) };
+    let Some(row) = Entity::find_by_id(id).one(txn).await? else { return Ok(None) };
     if row.expires_at <= now.naive_utc() {
-        Entity::delete_by_id(id).exec(txn).await?;
+        // Only what has expired: meanwhile another request may have come with the key, and be done.
+        Entity::delete_many()
+            .filter(Column::Caller.eq(&*key.caller))
+            .filter(Column::IdempotencyKey.eq(&*key.key))
+            .filter(Column::ExpiresAt.lte(now.naive_utc()))
+            .exec(txn)
+            .await?;
         return Ok(None);
     }
     if row.fingerprint != key.fingerprint {

@@ -89,6 +89,13 @@ impl SortField for ItemField {
         }
     }
 
+    fn fits(self, key: &Key) -> bool {
+        match self {
+            Self::Id | Self::Price => matches!(key, Key::Number(_)),
+            Self::Name => key.is_name(),
+        }
+    }
+
     fn position(self, item: &Item) -> Position {
         let key = match self {
             Self::Id => Key::Number(item.id),

@@ -43,6 +43,13 @@ pub enum Key {
     Time(NaiveDateTime),
 }
 
+impl Key {
+    /// Whether it is text that a name can be.
+    pub(crate) fn is_name(&self) -> bool {
+        matches!(self, Self::Text(text) if !text.chars().any(char::is_control))
+    }
+}
+
 impl From<Key> for Value {
     fn from(key: Key) -> Self {
         match key {
@@ -77,6 +84,9 @@ pub trait SortField: Copy + 'static {
 
     /// The field's column.
     fn column(self) -> <Self::Entity as EntityTrait>::Column;
+
+    /// Whether `key` can be a value of the field.
+    fn fits(self, key: &Key) -> bool;
 
     /// The field's value and the id of a row.
     fn position(self, row: &Self::Row) -> Position;

@@ -61,10 +61,10 @@ async fn what_cannot_be_placed_leaves_no_trace(db: &TestDatabase) {
 
 async fn every_fault_of_an_order_is_named_at_once(db: &TestDatabase) {
     let app = db.serve_demo().await;
-    let answer = app.client.place_order(1, &[(2, 0), (2, 1), (99, -5)]).await;
-    answer.assert_faults(400, &["/items/0/quantity", "/items/1/id", "/items/2/quantity"]);
-    let answer = app.client.place_order(99, &[(98, 1), (1, 1), (97, 1)]).await;
-    answer.assert_faults(400, &["/customer_id", "/items/2/id", "/items/0/id"]);
+    let answer = app.client.place_order(0, &[(2, 0), (2, 1), (99, -5)]).await;
+    answer.assert_faults(400, &["/customer_id", "/items/0/quantity", "/items/2/quantity"]);
+    let answer = app.client.place_order(99, &[(98, 1), (1, 1), (1, 2), (97, 1)]).await;
+    answer.assert_faults(400, &["/items/2/id", "/customer_id", "/items/3/id", "/items/0/id"]);
 
     // 9,999,999,999,999.99 twice is no amount that a client could read.
     db.execute("UPDATE item SET price_cents = 999999999999999 WHERE id = 1").await.unwrap();

@@ -19,7 +19,7 @@ use crate::{
     fields::{Fields, FromFields, name, natural},
     id::Id,
     openapi::Routes,
-    page::{self, PageBody},
+    page::{self, NoQuery, PageBody},
     problem::Problem,
 };
 
@@ -50,6 +50,7 @@ struct CustomersQuery {
     #[param(pattern = "^-?(id|name)$")]
     sort: Option<String>,
     /// Only customers whose name starts so.
+    #[param(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     name: Option<String>,
 }
 
@@ -63,7 +64,9 @@ async fn list_customers(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let CustomersQuery { limit, cursor, sort, name } = query.into_inner();
-    let window = page::window::<CustomerField>(limit, sort.as_deref(), cursor.as_deref())?;
+    let window =
+        page::window::<CustomerField>(&request, limit, sort.as_deref(), cursor.as_deref())?;
+    page::check_prefix(name.as_deref())?;
     let page = customers::list(db.reader(), &window, name.as_deref()).await?;
     Ok(page::answer(&request, sort.as_deref(), page))
 }
@@ -76,6 +79,7 @@ async fn list_customers(
 async fn get_customer(
     db: Data<Database>,
     id: Id,
+    _: Query<NoQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     conditional::tagged(&request, &customers::get(db.reader(), id.0).await?)
@@ -90,7 +94,7 @@ struct NewCustomerBody {
     #[schema(
         min_length = 1,
         max_length = 200,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
         example = "Alex"
     )]
     name: String,
@@ -145,7 +149,7 @@ struct CustomerChangeBody {
     #[schema(
         min_length = 1,
         max_length = 200,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
         nullable = false
     )]
     name: Option<String>,
@@ -190,7 +194,7 @@ async fn update_customer(
 ) -> Result<HttpResponse, Problem> {
     let precondition = conditional::precondition(&request)?;
     let customer = customers::update(&db, id.0, body.value, precondition).await?;
-    conditional::tagged(&request, &customer)
+    conditional::whole(&customer)
 }
 
 /// Removes the customer and their address, unless they have placed an order.
@@ -238,7 +242,7 @@ async fn list_orders_of_customer(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let OrdersOfCustomerQuery { limit, cursor, sort, expand: relations } = query.into_inner();
-    let window = page::window::<OrderField>(limit, sort.as_deref(), cursor.as_deref())?;
+    let window = page::window::<OrderField>(&request, limit, sort.as_deref(), cursor.as_deref())?;
     let expand = expand(relations.as_deref())?;
     let page = orders::list_of_customer(db.reader(), id.0, &window, expand).await?;
     Ok(page::answer(&request, sort.as_deref(), page))

@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{Accept, CONTENT_DISPOSITION, Header, HeaderValue},
+        header::{Accept, CONTENT_DISPOSITION, Header, HeaderValue, Quality, VARY},
     },
     web::{Data, Query},
 };
@@ -21,6 +21,7 @@ use utoipa::IntoParams;
 use crate::{
     csv::{CsvRow, csv},
     openapi::Routes,
+    page::NoQuery,
     problem::Problem,
     streaming::ndjson,
     timestamp::Timestamp,
@@ -38,6 +39,7 @@ pub fn add_to(routes: Routes) -> Routes {
         (status = 406, response = inline(crate::openapi::ProblemResponse))))]
 async fn export_customers(
     db: Data<Database>,
+    _: Query<NoQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let customers = export::customers(db.as_ref().clone());
@@ -92,15 +94,18 @@ async fn answer<Row: Serialize + CsvRow + 'static>(
     let disposition = HeaderValue::from_str(&disposition);
     let disposition = disposition.unwrap_or(HeaderValue::from_static("attachment"));
     answer.headers_mut().insert(CONTENT_DISPOSITION, disposition);
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     Ok(answer)
 }
 
 /// The first of the media types in `Accept` that we have; NDJSON where the caller does not mind.
 fn wants_csv(request: &HttpRequest) -> Result<bool, Problem> {
-    let accept = Accept::parse(request).map_err(|_| Problem::bad_request("Accept is malformed"))?;
+    let mut accept =
+        Accept::parse(request).map_err(|_| Problem::bad_request("Accept is malformed"))?;
     if accept.is_empty() {
         return Ok(false);
     }
+    accept.0.retain(|range| range.quality > Quality::ZERO);
     accept
         .ranked()
         .iter()

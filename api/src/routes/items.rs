@@ -18,7 +18,7 @@ use crate::{
     fields::{Fields, FromFields, money, name, text},
     id::Id,
     openapi::Routes,
-    page::{self, PageBody},
+    page::{self, NoQuery, PageBody},
     problem::Problem,
 };
 
@@ -48,6 +48,7 @@ struct ItemsQuery {
     #[param(pattern = "^-?(id|name|price)$")]
     sort: Option<String>,
     /// Only items whose name starts so.
+    #[param(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     name: Option<String>,
 }
 
@@ -61,7 +62,8 @@ async fn list_items(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let ItemsQuery { limit, cursor, sort, name } = query.into_inner();
-    let window = page::window::<ItemField>(limit, sort.as_deref(), cursor.as_deref())?;
+    let window = page::window::<ItemField>(&request, limit, sort.as_deref(), cursor.as_deref())?;
+    page::check_prefix(name.as_deref())?;
     let page = items::list(db.reader(), &window, name.as_deref()).await?;
     Ok(page::answer(&request, sort.as_deref(), page))
 }
@@ -74,6 +76,7 @@ async fn list_items(
 async fn get_item(
     db: Data<Database>,
     id: Id,
+    _: Query<NoQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     conditional::tagged(&request, &items::get(db.reader(), id.0).await?)
@@ -88,7 +91,7 @@ struct NewItemBody {
     #[schema(
         min_length = 1,
         max_length = 200,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
         example = "Bread"
     )]
     name: String,
@@ -131,7 +134,7 @@ struct ItemChangeBody {
     #[schema(
         min_length = 1,
         max_length = 200,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
         nullable = false
     )]
     name: Option<String>,
@@ -165,7 +168,7 @@ async fn update_item(
 ) -> Result<HttpResponse, Problem> {
     let precondition = conditional::precondition(&request)?;
     let item = items::update(&db, id.0, body.value, precondition).await?;
-    conditional::tagged(&request, &item)
+    conditional::whole(&item)
 }
 
 /// Removes the item, unless an order refers to it.

@@ -7,14 +7,14 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use service::{
     Database,
-    orders::{self, Expand, NewLine, NewOrder, Order, OrderField, OrderFilter},
+    orders::{self, Expand, MAX_LINES, NewLine, NewOrder, Order, OrderField, OrderFilter},
 };
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     body::Body,
     clock, conditional,
-    fields::{self, Fields, FromFields, integer},
+    fields::{self, Fields, FromFields, positive},
     id::Id,
     openapi::Routes,
     page::{self, PageBody},
@@ -72,7 +72,7 @@ async fn list_orders(
 ) -> Result<HttpResponse, Problem> {
     let query = query.into_inner();
     let sort = query.sort.as_deref();
-    let window = page::window::<OrderField>(query.limit, sort, query.cursor.as_deref())?;
+    let window = page::window::<OrderField>(&request, query.limit, sort, query.cursor.as_deref())?;
     let filter = OrderFilter {
         customer_id: query.customer_id,
         placed_from: query.placed_from.map(|time| time.0),
@@ -139,7 +139,7 @@ pub struct NewLineBody {
 impl FromFields for NewOrder {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let customer_id = fields.required("customer_id", fields::id);
-        let items = fields.required_list("items");
+        let items = fields.required_list("items", 1..=MAX_LINES);
         Some(Self { customer_id: customer_id?, items: items? })
     }
 }
@@ -147,7 +147,7 @@ impl FromFields for NewOrder {
 impl FromFields for NewLine {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let id = fields.required("id", fields::id);
-        let quantity = fields.required("quantity", |value| integer(value, i64::MIN..=i64::MAX));
+        let quantity = fields.required("quantity", positive);
         Some(Self { id: id?, quantity: quantity? })
     }
 }

@@ -32,51 +32,39 @@ pub struct NewOrder {
 pub struct NewLine {
     /// The item.
     pub id: i64,
-    /// How many: 1 to 2,147,483,647.
-    pub quantity: i64,
+    /// How many; more than 0.
+    pub quantity: i32,
 }
 
 /// Places an order, whole or not at all, at the items' prices of this moment. Four statements.
 ///
 /// # Errors
-/// [`Error::Invalid`] names every bad quantity, repeated or unknown item, and an unknown customer.
+/// [`Error::Invalid`] names every repeated or unknown item, and an unknown customer.
 pub async fn place(
     db: &Database,
     order: NewOrder,
     key: Option<IdempotencyKey>,
     now: DateTime<Utc>,
 ) -> Result<Created> {
-    let quantities = order.check()?;
     let now = now.trunc_subsecs(6);
-    idempotency::create(db, key, now, move |txn| {
-        Box::pin(place_in(txn, order.clone(), quantities.clone(), now))
-    })
-    .await
+    idempotency::create(db, key, now, move |txn| Box::pin(place_in(txn, order.clone(), now))).await
 }
 
 /// How many of each item, by its id.
 type Quantities = BTreeMap<i64, i32>;
 
 impl NewOrder {
-    /// What can be said without the database.
-    fn check(&self) -> Result<Quantities> {
-        let mut faults = Vec::new();
-        if !(1..=MAX_LINES).contains(&self.items.len()) {
-            faults.push(Fault::new("/items", format!("an order has 1 to {MAX_LINES} items")));
-        }
+    /// How many of each item, and what is wrong without a look at the database.
+    fn quantities(&self) -> (Quantities, Vec<Fault>) {
         let mut quantities = Quantities::new();
+        let mut faults = Vec::new();
         for (n, line) in self.items.iter().enumerate() {
-            let quantity = i32::try_from(line.quantity).unwrap_or_default();
-            if quantity < 1 {
-                let detail = format!("a quantity is from 1 to {}", i32::MAX);
-                faults.push(Fault::new(format!("/items/{n}/quantity"), detail));
-            }
-            if quantities.insert(line.id, quantity).is_some() {
+            if quantities.insert(line.id, line.quantity).is_some() {
                 let detail = format!("item {} is in this order already", line.id);
                 faults.push(Fault::new(format!("/items/{n}/id"), detail));
             }
         }
-        unless_faulty(quantities, faults)
+        (quantities, faults)
     }
 
     fn unknown_item(&self, id: i64) -> Fault {
@@ -89,16 +77,12 @@ fn unless_faulty<T>(value: T, faults: Vec<Fault>) -> Result<T> {
     if faults.is_empty() { Ok(value) } else { Err(Error::Invalid(faults)) }
 }
 
-async fn place_in(
-    txn: &DatabaseTransaction,
-    order: NewOrder,
-    quantities: Quantities,
-    now: DateTime<Utc>,
-) -> Result<Order> {
+async fn place_in(txn: &DatabaseTransaction, order: NewOrder, now: DateTime<Utc>) -> Result<Order> {
     let customer_id = order.customer_id;
+    let (quantities, faults) = order.quantities();
     let known = is_customer(txn, customer_id).await?;
     let items = find_items(txn, &quantities).await?;
-    let (items, total) = resolve(&order, &quantities, known, items)?;
+    let (items, total) = resolve(&order, &quantities, known, items, faults)?;
     let id = insert_head(txn, customer_id, now).await?;
     insert_lines(txn, id, &items).await?;
     Ok(Order { id, customer_id, customer: None, order_time: now, items, total })
@@ -123,8 +107,8 @@ fn resolve(
     quantities: &Quantities,
     customer_is_known: bool,
     mut items: HashMap<i64, item::Model>,
+    mut faults: Vec<Fault>,
 ) -> Result<(Vec<Line>, Money)> {
-    let mut faults = Vec::new();
     if !customer_is_known {
         let detail = format!("there is no customer {}", order.customer_id);
         faults.push(Fault::new("/customer_id", detail));

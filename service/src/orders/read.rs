@@ -78,6 +78,13 @@ impl SortField for OrderField {
         }
     }
 
+    fn fits(self, key: &Key) -> bool {
+        match self {
+            Self::Id => matches!(key, Key::Number(_)),
+            Self::OrderTime => matches!(key, Key::Time(_)),
+        }
+    }
+
     fn position(self, order: &orders::Model) -> Position {
         let key = match self {
             Self::Id => Key::Number(order.id),

@@ -77,7 +77,9 @@ async fn the_caller_chooses_the_format(db: &TestDatabase) {
         let answer = export(&app.client, "/api/v1/customers/export", accept).await;
         assert_eq!(answer.assert_status(200).header("content-type"), content_type, "{accept}");
     }
-    export(&app.client, "/api/v1/customers/export", "text/html").await.assert_problem(406);
+    for accept in ["text/html", "application/x-ndjson;q=0, text/html"] {
+        export(&app.client, "/api/v1/customers/export", accept).await.assert_problem(406);
+    }
 }
 
 async fn an_export_is_whole(db: &TestDatabase) {

@@ -13,6 +13,8 @@ pub fn cases() -> Vec<Case> {
         the_same_request_again_gets_the_same_answer,
         the_same_key_with_another_request_is_refused,
         many_at_once_are_one_order,
+        many_at_once_on_an_expired_key_are_one_order,
+        the_largest_order_is_remembered_too,
         what_was_refused_is_not_remembered,
         keys_expire_and_are_cleared_away,
     ]
@@ -70,6 +72,9 @@ async fn the_same_key_with_another_request_is_refused(db: &TestDatabase) {
         let key = reqwest::header::HeaderValue::from_bytes(key.as_bytes()).unwrap();
         Answer::of(request.header("idempotency-key", key)).await.assert_problem(400);
     }
+    post(&app, "/api/add_new_order", "key", &order(1)).await.assert_problem(422);
+    let twice = app.client.request("POST", "/api/v1/orders").header("idempotency-key", "a");
+    Answer::of(twice.header("idempotency-key", "b").json(&order(1))).await.assert_problem(400);
     assert_eq!(db.count("orders").await, 4);
 }
 
@@ -85,6 +90,33 @@ async fn many_at_once_are_one_order(db: &TestDatabase) {
     assert_eq!(answers.iter().filter(replayed).count(), 31);
     assert_eq!((db.count("orders").await, db.count("order_items").await), (4, 6));
     post(&app, "/api/v1/orders", "once", &order(4)).await.assert_problem(422);
+}
+
+async fn many_at_once_on_an_expired_key_are_one_order(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    post(&app, "/api/v1/orders", "key", &order(1)).await.assert_status(201);
+    for round in 1..=5 {
+        let past = "UPDATE idempotency_keys SET expires_at = '2020-01-01 00:00:00'";
+        db.execute(past).await.unwrap();
+        let body = order(round);
+        let answers = join_all((0..16).map(|_| post(&app, "/api/v1/orders", "key", &body))).await;
+        for answer in &answers {
+            assert_eq!(answer.assert_status(201).body, answers[0].body);
+        }
+        assert_eq!(db.count("orders").await, 4 + round);
+    }
+}
+
+async fn the_largest_order_is_remembered_too(db: &TestDatabase) {
+    db.generate(1, 100, 0, 1).await;
+    db.execute(&format!("UPDATE item SET name = '{}'", "🦀".repeat(200))).await.unwrap();
+    let app = db.serve(&[]).await;
+    let items: Vec<_> = (1..=100).map(|id| json!({"id": id, "quantity": 1})).collect();
+    let order = json!({"customer_id": 1, "items": items});
+    let first = post(&app, "/api/v1/orders", "key", &order).await;
+    first.assert_status(201);
+    assert_eq!(post(&app, "/api/v1/orders", "key", &order).await.body, first.body);
+    assert!(first.body.len() > 80_000);
 }
 
 async fn what_was_refused_is_not_remembered(db: &TestDatabase) {

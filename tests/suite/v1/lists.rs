@@ -55,30 +55,35 @@ fn sortable(value: &Value) -> (String, i64) {
 }
 
 async fn rows_inserted_meanwhile_repeat_and_hide_nothing(db: &TestDatabase) {
-    db.generate(1, 30, 0, 3).await;
-    let app = db.serve(&[]).await;
-    let before = app.client.walk("/api/v1/items?limit=100").await.0;
-    let (mut seen, mut path) = (Vec::new(), "/api/v1/items?limit=4&sort=name".to_owned());
-    loop {
-        let page = app.client.get_json(&path).await;
-        seen.extend(
-            page["data"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()),
-        );
-        for name in ["AAA", "Mild", "zzz"] {
-            let item = json!({"name": name, "price": 1});
-            app.client.post("/api/v1/items", &item).await.assert_status(201);
+    for sort in ["name", "-name", "-id", "price"] {
+        db.run_ok(&["migrate", "fresh"]).await;
+        db.generate(1, 30, 0, 3).await;
+        let app = db.serve(&[]).await;
+        let before = app.client.walk("/api/v1/items?limit=100").await.0;
+        let list = format!("/api/v1/items?limit=4&sort={sort}");
+        let (mut seen, mut path) = (Vec::new(), list.clone());
+        // What is inserted behind the cursor is found, so that it might never end.
+        while seen.len() < 100 {
+            let page = app.client.get_json(&path).await;
+            let rows = page["data"].as_array().unwrap();
+            seen.extend(rows.iter().map(|item| item["id"].as_i64().unwrap()));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("{list}&cursor={cursor}");
+            let end = rows.last().unwrap();
+            for name in [json!("AAA"), end["name"].clone(), json!("zzz")] {
+                let item = json!({"name": name, "price": end["price"]});
+                app.client.post("/api/v1/items", &item).await.assert_status(201);
+            }
         }
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
-        path = format!("/api/v1/items?limit=4&sort=name&cursor={cursor}");
-        if seen.len() > 200 {
-            break; // What is inserted behind the cursor is found: it would never end.
+        let mut unique = seen.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), seen.len(), "{sort}");
+        if seen.len() < 100 {
+            let all = before.iter().all(|item| unique.contains(&item["id"].as_i64().unwrap()));
+            assert!(all, "{sort}");
         }
     }
-    let mut unique = seen.clone();
-    unique.sort_unstable();
-    unique.dedup();
-    assert_eq!(unique.len(), seen.len());
-    assert!(before.iter().all(|item| unique.contains(&item["id"].as_i64().unwrap())));
 }
 
 async fn filters_narrow_a_list(db: &TestDatabase) {

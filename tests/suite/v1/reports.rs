@@ -12,6 +12,7 @@ pub fn cases() -> Vec<Case> {
         revenue_by_day_shows_the_days_without_orders,
         revenue_by_month_adds_up_to_the_same,
         best_sellers_are_sorted_by_how_many_were_sold,
+        the_largest_orders_can_be_reported,
         what_makes_no_report_is_refused,
     ]
 }
@@ -88,4 +89,28 @@ async fn what_makes_no_report_is_refused(db: &TestDatabase) {
     ] {
         app.client.get(&format!("/api/v1/reports/{query}")).await.assert_problem(400);
     }
+}
+
+async fn the_largest_orders_can_be_reported(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    app.client
+        .patch("/api/v1/items/1", &json!({"price": 9_999_999_999_999.99}))
+        .await
+        .assert_status(200);
+    for _ in 0..3 {
+        app.client.place_order(1, &[(1, 1)]).await.assert_status(201);
+    }
+    let months =
+        app.client.get_json("/api/v1/reports/revenue?from=2020-01-01&to=2100-01-01&by=month");
+    let most = months
+        .await
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["revenue"].as_f64().unwrap())
+        .fold(0.0, f64::max);
+    assert!((most - 29_999_999_999_999.97).abs() < 1.0, "{most}");
+    let best =
+        app.client.get_json("/api/v1/reports/best-sellers?from=2020-01-01&to=2100-01-01").await;
+    assert_eq!(best.as_array().unwrap().len(), 4);
 }

@@ -22,6 +22,7 @@ async fn every_fault_is_named_where_it_is(db: &TestDatabase) {
         ("POST", "customers", json!({"name": long, "address": address}), &["/name"]),
         ("POST", "customers", json!({"name": "a\u{0}b", "address": address}), &["/name"]),
         ("POST", "customers", json!({"name": " \t\u{a0}", "address": address}), &["/name"]),
+        ("POST", "customers", json!({"name": "Al ", "address": address}), &["/name"]),
         ("POST", "customers", json!({"name": 1, "address": 2}), &["/name", "/address"]),
         (
             "POST",
@@ -68,7 +69,7 @@ async fn every_fault_is_named_where_it_is(db: &TestDatabase) {
             "POST",
             "orders",
             json!({"customer_id": 1, "items": [{"id": 1, "quantity": 0}, {"id": 1, "quantity": 2_147_483_648_i64}]}),
-            &["/items/0/quantity", "/items/1/quantity", "/items/1/id"],
+            &["/items/0/quantity", "/items/1/quantity"],
         ),
     ];
     for (method, path, body, pointers) in cases {
@@ -86,7 +87,7 @@ async fn every_fault_is_named_where_it_is(db: &TestDatabase) {
 async fn what_is_allowed_comes_back(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for name in
-        ["x", "\u{202e}rtl", "🦀", "a\u{301}", &"ö".repeat(200), "'; DROP TABLE item; --", "a  b "]
+        ["x", "\u{202e}rtl", "🦀", "a\u{301}", &"ö".repeat(200), "'; DROP TABLE item; --", "a  b"]
     {
         for price in [json!(0), json!(0.01), json!(9_999_999_999_999.99), json!(2.0)] {
             let item = json!({"name": name, "price": price, "description": name});
