@@ -10,6 +10,7 @@ use actix_web::{
 };
 use chrono::TimeDelta;
 use service::{idempotency::IdempotencyKey, version::digest};
+use utoipa::IntoParams;
 
 use crate::{
     fields::{self, FromFields},
@@ -25,6 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct BodySettings {
     /// How long an `Idempotency-Key` is remembered.
     pub key_time_to_live: TimeDelta,
+}
+
+/// The header of a `POST`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes the header")]
+pub struct IdempotencyHeader {
+    /// Chosen by the caller: the same request with the same key is carried out once.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$",
+        example = "0b6ec0ac-6e4f-4d2a-9c1c-3f0a4f0b8a57"
+    )]
+    idempotency_key: Option<String>,
 }
 
 /// A JSON body, checked field by field, with the request's `Idempotency-Key`.

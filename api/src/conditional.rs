@@ -13,7 +13,29 @@ use service::{
     version::{Precondition, Version},
 };
 
+use utoipa::IntoParams;
+
 use crate::problem::Problem;
+
+/// The header of a `GET` of one resource.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes the header")]
+pub struct IfNoneMatchHeader {
+    /// The entity tags of what the caller has.
+    #[param(rename = "If-None-Match", min_length = 1)]
+    if_none_match: Option<String>,
+}
+
+/// The header of a `PATCH` or `DELETE`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes the header")]
+pub struct IfMatchHeader {
+    /// The entity tag of what is to be changed or removed.
+    #[param(rename = "If-Match", min_length = 1)]
+    if_match: Option<String>,
+}
 
 /// The resource with its tag.
 pub fn whole(resource: &impl Serialize) -> Result<HttpResponse, Problem> {

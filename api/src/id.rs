@@ -6,12 +6,23 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode};
+use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
 /// The `{id}` of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id(pub i64);
+
+/// How an [`Id`] is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path")]
+pub struct IdPath {
+    /// The id.
+    #[param(minimum = 1, example = 1)]
+    id: i64,
+}
 
 impl FromRequest for Id {
     type Error = Problem;

@@ -18,8 +18,10 @@ use crate::{customers::Address, idempotency::Identified, items::Item};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Order {
     /// Its id.
+    #[schema(example = 1)]
     pub id: i64,
     /// Who placed it.
+    #[schema(example = 1)]
     pub customer_id: i64,
     /// The same, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,8 +44,10 @@ impl Identified for Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OrderCustomer {
     /// Their id.
+    #[schema(example = 1)]
     pub id: i64,
     /// What they are called.
+    #[schema(example = "Kit Kat")]
     pub name: String,
     /// Where they live, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,10 +58,13 @@ pub struct OrderCustomer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Line {
     /// The item.
+    #[schema(example = 2)]
     pub item_id: i64,
     /// What it is called.
+    #[schema(example = "Kit Kat")]
     pub name: String,
     /// How many.
+    #[schema(example = 4)]
     pub quantity: i32,
     /// The item's price when the order was placed.
     pub unit_price: Money,

@@ -14,10 +14,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::orders::expand;
 use crate::{
-    body::Body,
-    clock, conditional,
+    body::{Body, IdempotencyHeader},
+    clock,
+    conditional::{self, IfMatchHeader, IfNoneMatchHeader},
     fields::{Fields, FromFields, name, natural},
-    id::Id,
+    id::{Id, IdPath},
     openapi::Routes,
     page::{self, NoQuery, PageBody},
     problem::Problem,
@@ -42,12 +43,12 @@ pub fn add_to(routes: Routes) -> Routes {
 #[into_params(parameter_in = Query)]
 struct CustomersQuery {
     /// How many customers; 50 if not given.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|name)$")]
+    #[param(pattern = "^-?(id|name)$", example = "name")]
     sort: Option<String>,
     /// Only customers whose name starts so.
     #[param(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
@@ -73,7 +74,7 @@ async fn list_customers(
 
 /// The customer.
 #[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
-    params(("id" = i64, Path, minimum = 1), ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the caller has", min_length = 1)),
+    params(IdPath, IfNoneMatchHeader),
     responses((status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         (status = 304, description = "They are as the caller has them")))]
 async fn get_customer(
@@ -129,7 +130,7 @@ impl FromFields for NewCustomer {
 
 /// Adds a customer with their address.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = NewCustomerBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the caller; the same request with the same key is carried out once", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(IdempotencyHeader),
     responses((status = 201, description = "The customer", body = Customer,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
 async fn create_customer(
@@ -184,7 +185,7 @@ impl FromFields for CustomerChange {
 
 /// Changes the customer.
 #[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = CustomerChangeBody,
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be changed", min_length = 1)),
+    params(IdPath, IfMatchHeader),
     responses((status = 200, description = "The customer as they are now", body = Customer, headers(("ETag" = String)))))]
 async fn update_customer(
     db: Data<Database>,
@@ -199,7 +200,7 @@ async fn update_customer(
 
 /// Removes the customer and their address, unless they have placed an order.
 #[utoipa::path(delete, path = "/api/v1/customers/{id}", tag = "customers",
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be removed", min_length = 1)),
+    params(IdPath, IfMatchHeader),
     responses((status = 204, description = "They are gone")))]
 async fn delete_customer(
     db: Data<Database>,
@@ -216,12 +217,12 @@ async fn delete_customer(
 #[into_params(parameter_in = Query)]
 struct OrdersOfCustomerQuery {
     /// How many orders; 50 if not given.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|order_time)$")]
+    #[param(pattern = "^-?(id|order_time)$", example = "-order_time")]
     sort: Option<String>,
     /// What to load beside the lines, with commas between: `customer`, `customer.address`, `items.item`.
     #[param(
@@ -232,7 +233,7 @@ struct OrdersOfCustomerQuery {
 
 /// A page of the customer's orders.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/orders", tag = "orders",
-    params(("id" = i64, Path, minimum = 1), OrdersOfCustomerQuery),
+    params(IdPath, OrdersOfCustomerQuery),
     responses((status = 200, description = "A page", body = PageBody<Order>,
         headers(("Link" = String, description = "The next page, if there is one")))))]
 async fn list_orders_of_customer(

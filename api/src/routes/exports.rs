@@ -54,10 +54,10 @@ struct OrdersQuery {
     /// Only this customer's.
     customer_id: Option<i64>,
     /// Only orders placed then or later.
-    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
     placed_from: Option<Timestamp>,
     /// Only orders placed before.
-    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
     placed_before: Option<Timestamp>,
 }
 

@@ -13,10 +13,11 @@ use service::{
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    body::Body,
-    clock, conditional,
+    body::{Body, IdempotencyHeader},
+    clock,
+    conditional::{self, IfMatchHeader, IfNoneMatchHeader},
     fields::{Fields, FromFields, money, name, text},
-    id::Id,
+    id::{Id, IdPath},
     openapi::Routes,
     page::{self, NoQuery, PageBody},
     problem::Problem,
@@ -40,12 +41,12 @@ pub fn add_to(routes: Routes) -> Routes {
 #[into_params(parameter_in = Query)]
 struct ItemsQuery {
     /// How many items; 50 if not given.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|name|price)$")]
+    #[param(pattern = "^-?(id|name|price)$", example = "-price")]
     sort: Option<String>,
     /// Only items whose name starts so.
     #[param(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
@@ -70,7 +71,7 @@ async fn list_items(
 
 /// The item.
 #[utoipa::path(get, path = "/api/v1/items/{id}", tag = "items",
-    params(("id" = i64, Path, minimum = 1), ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the caller has", min_length = 1)),
+    params(IdPath, IfNoneMatchHeader),
     responses((status = 200, description = "The item", body = Item, headers(("ETag" = String))),
         (status = 304, description = "It is as the caller has it")))]
 async fn get_item(
@@ -117,7 +118,7 @@ impl FromFields for NewItem {
 
 /// Adds an item.
 #[utoipa::path(post, path = "/api/v1/items", tag = "items", request_body = NewItemBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the caller; the same request with the same key is carried out once", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(IdempotencyHeader),
     responses((status = 201, description = "The item", body = Item,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
 async fn create_item(db: Data<Database>, body: Body<NewItem>) -> Result<HttpResponse, Problem> {
@@ -158,7 +159,7 @@ impl FromFields for ItemChange {
 
 /// Changes the item.
 #[utoipa::path(patch, path = "/api/v1/items/{id}", tag = "items", request_body = ItemChangeBody,
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be changed", min_length = 1)),
+    params(IdPath, IfMatchHeader),
     responses((status = 200, description = "The item as it is now", body = Item, headers(("ETag" = String)))))]
 async fn update_item(
     db: Data<Database>,
@@ -173,7 +174,7 @@ async fn update_item(
 
 /// Removes the item, unless an order refers to it.
 #[utoipa::path(delete, path = "/api/v1/items/{id}", tag = "items",
-    params(("id" = i64, Path, minimum = 1), ("If-Match" = Option<String>, Header, description = "The entity tag of what is to be removed", min_length = 1)),
+    params(IdPath, IfMatchHeader),
     responses((status = 204, description = "It is gone")))]
 async fn delete_item(
     db: Data<Database>,

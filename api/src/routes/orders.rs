@@ -12,10 +12,11 @@ use service::{
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    body::Body,
-    clock, conditional,
+    body::{Body, IdempotencyHeader},
+    clock,
+    conditional::{self, IfNoneMatchHeader},
     fields::{self, Fields, FromFields, positive},
-    id::Id,
+    id::{Id, IdPath},
     openapi::Routes,
     page::{self, PageBody},
     problem::Problem,
@@ -39,20 +40,20 @@ pub fn add_to(routes: Routes) -> Routes {
 #[into_params(parameter_in = Query)]
 struct OrdersQuery {
     /// How many orders; 50 if not given.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|order_time)$")]
+    #[param(pattern = "^-?(id|order_time)$", example = "-order_time")]
     sort: Option<String>,
     /// Only this customer's.
     customer_id: Option<i64>,
     /// Only orders placed then or later.
-    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
     placed_from: Option<Timestamp>,
     /// Only orders placed before.
-    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
     placed_before: Option<Timestamp>,
     /// What to load beside the lines, with commas between: `customer`, `customer.address`, `items.item`.
     #[param(
@@ -97,7 +98,7 @@ struct OrderQuery {
 
 /// The order with its lines.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "orders",
-    params(("id" = i64, Path, minimum = 1), OrderQuery, ("If-None-Match" = Option<String>, Header, description = "Entity tags of what the caller has", min_length = 1)),
+    params(IdPath, OrderQuery, IfNoneMatchHeader),
     responses((status = 200, description = "The order", body = Order, headers(("ETag" = String))),
         (status = 304, description = "It is as the caller has it")))]
 async fn get_order(
@@ -154,7 +155,7 @@ impl FromFields for NewLine {
 
 /// Places an order at the items' prices of this moment.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "orders", request_body = NewOrderBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the caller; the same request with the same key is carried out once", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(IdempotencyHeader),
     responses((status = 201, description = "The order", body = Order,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
 async fn place_order(db: Data<Database>, body: Body<NewOrder>) -> Result<HttpResponse, Problem> {

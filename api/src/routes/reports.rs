@@ -33,10 +33,10 @@ enum By {
 #[into_params(parameter_in = Query)]
 struct RevenueQuery {
     /// Orders placed then or later.
-    #[param(value_type = chrono::DateTime<chrono::Utc>)]
+    #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-03-01T00:00:00Z")]
     from: Timestamp,
     /// Orders placed before; at most 3660 periods after `from`.
-    #[param(value_type = chrono::DateTime<chrono::Utc>)]
+    #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-04-01T00:00:00Z")]
     to: Timestamp,
     /// How long a period is; a day if not given.
     #[param(inline)]
@@ -65,10 +65,10 @@ async fn report_revenue(
 #[into_params(parameter_in = Query)]
 struct BestSellersQuery {
     /// Orders placed then or later.
-    #[param(value_type = chrono::DateTime<chrono::Utc>)]
+    #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-03-01T00:00:00Z")]
     from: Timestamp,
     /// Orders placed before.
-    #[param(value_type = chrono::DateTime<chrono::Utc>)]
+    #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-04-01T00:00:00Z")]
     to: Timestamp,
     /// How many items; 10 if not given.
     #[param(minimum = 1, maximum = 100)]

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::orders::{COLLECTION, NewOrderBody};
 use crate::{
-    body::Body,
+    body::{Body, IdempotencyHeader},
     clock, conditional,
     fields::{self, Fields, FromFields},
     id::Id,
@@ -154,7 +154,7 @@ async fn list_orders_between(
 
 /// Places an order. Like `POST /api/v1/orders`, but an order that cannot be placed is 400.
 #[utoipa::path(post, path = "/api/add_new_order", tag = "tutorial", request_body = NewOrderBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Chosen by the caller; the same request with the same key is carried out once", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(IdempotencyHeader),
     responses((status = 201, description = "The order", body = Order,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
 async fn create_order(
