@@ -178,6 +178,21 @@ struct LineRow {
     #[sea_orm(nested)]
     line: order_items::Model,
     #[sea_orm(nested)]
+    item: ItemName,
+}
+
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "item::Entity")]
+struct ItemName {
+    name: String,
+}
+
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "order_items::Entity")]
+struct ExpandedLineRow {
+    #[sea_orm(nested)]
+    line: order_items::Model,
+    #[sea_orm(nested)]
     item: Item,
 }
 
@@ -191,26 +206,34 @@ async fn load_lines(
     if heads.is_empty() {
         return Ok(lines);
     }
-    let rows: Vec<LineRow> = order_items::Entity::find()
+    let rows = order_items::Entity::find()
         .inner_join(item::Entity)
         .filter(order_items::Column::OrderId.is_in(heads.iter().map(|head| head.id)))
         .order_by_asc(order_items::Column::OrderId)
-        .order_by_asc(order_items::Column::ItemId)
-        .into_partial_model()
-        .all(db)
-        .await?;
-    for LineRow { line, item } in rows {
-        let item_total = line.item_total().ok_or_else(|| Error::line_out_of_range(&line))?;
-        lines.entry(line.order_id).or_default().push(Line {
-            item_id: line.item_id,
-            name: item.name.clone(),
-            quantity: line.quantity,
-            unit_price: line.unit_price_cents,
-            item_total,
-            item: expand.item.then_some(item),
-        });
+        .order_by_asc(order_items::Column::ItemId);
+    if expand.item {
+        for ExpandedLineRow { line, item } in rows.into_partial_model().all(db).await? {
+            let of_order = lines.entry(line.order_id).or_default();
+            of_order.push(read_line(&line, item.name.clone(), Some(item))?);
+        }
+    } else {
+        for LineRow { line, item } in rows.into_partial_model().all(db).await? {
+            let of_order = lines.entry(line.order_id).or_default();
+            of_order.push(read_line(&line, item.name, None)?);
+        }
     }
     Ok(lines)
+}
+
+fn read_line(line: &order_items::Model, name: String, item: Option<Item>) -> Result<Line> {
+    Ok(Line {
+        item_id: line.item_id,
+        name,
+        quantity: line.quantity,
+        unit_price: line.unit_price_cents,
+        item_total: line.item_total().ok_or_else(|| Error::line_out_of_range(line))?,
+        item,
+    })
 }
 
 #[derive(DerivePartialModel)]

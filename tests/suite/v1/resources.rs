@@ -134,6 +134,8 @@ async fn what_is_expanded_is_loaded_and_nothing_else(db: &TestDatabase) {
             assert_eq!(logged.len(), statements, "{path}: {logged:#?}");
             let addresses = logged.iter().any(|sql| sql.contains("address"));
             assert_eq!(addresses, expand.contains("address"), "{path}");
+            let items = logged.iter().any(|sql| sql.contains("description"));
+            assert_eq!(items, expand.contains("items.item"), "{path}");
         }
         let path = format!("/api/v1/orders?limit=3{expand}");
         for order in app.client.get_json(&path).await["data"].as_array().unwrap() {
