@@ -85,7 +85,7 @@ async fn after_a_failed_total_no_other_is_begun(db: &TestDatabase) {
         .unwrap();
     let ids =
         std::iter::once("2").chain(std::iter::repeat_n("1", 999)).collect::<Vec<_>>().join(",");
-    let before = app.log().len();
+    let before = app.mark().await;
     let answer = app.client.get(&format!("/api/orders_total?orders={ids}")).await;
     answer.assert_problem(500);
     let statements = app.statements_until(before, &answer.request_id()).await;

@@ -37,7 +37,7 @@ async fn placing_takes_four_statements_however_many_lines(db: &TestDatabase) {
     let app = db.serve(&[]).await;
     for lines in [1, 10, 100] {
         let items: Vec<_> = (1..=lines).map(|id| (id, 1)).collect();
-        let before = app.log().len();
+        let before = app.mark().await;
         let answer = app.client.place_order(ALEX, &items).await;
         answer.assert_status(201);
         let statements = app.statements_until(before, &answer.request_id()).await;

@@ -78,7 +78,7 @@ async fn stalled_readers_hold_no_connection(db: &TestDatabase) {
     const PAGES: usize = 300;
     db.generate(500 * u32::try_from(PAGES).unwrap(), 10, 10, 1).await;
     let app = db.serve(&["--max-connections", "2"]).await;
-    let before = app.log().len();
+    let before = app.mark().await;
     let mut stalled = Vec::new();
     for _ in 0..32 {
         stalled.push(stalled_reader(&app).await);

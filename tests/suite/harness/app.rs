@@ -86,9 +86,16 @@ impl App {
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Where the log stands, once all that was asked before is in it: it is read by another thread.
+    pub async fn mark(&self) -> usize {
+        let last = self.client.get("/").await.request_id();
+        self.logged(&last).await;
+        self.log().len()
+    }
+
     /// The SQL statements of `GET path`, which must succeed.
     pub async fn statements_of(&self, path: &str) -> Vec<String> {
-        let before = self.log().len();
+        let before = self.mark().await;
         let answer = self.client.get(path).await;
         answer.assert_status(200);
         self.statements_until(before, &answer.request_id()).await
