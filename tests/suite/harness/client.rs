@@ -60,6 +60,7 @@ impl Client {
             let page = answer.json();
             rows.extend(page["data"].as_array().expect("data is an array").iter().cloned());
             pages += 1;
+            assert!(pages < 1000, "{path} does not end");
             let Some(cursor) = page["next_cursor"].as_str() else { return (rows, pages) };
             let link = answer.header("link");
             assert!(link.contains(cursor) && link.ends_with("; rel=\"next\""), "{link}");
