@@ -53,6 +53,12 @@ async fn generated_data_is_plausible_and_the_same_for_the_same_seed(db: &TestDat
     let time = |n: usize| orders[n]["order_time"].as_str().unwrap();
     assert!(time(0).starts_with("2024-01-0") && time(199).starts_with("2025-12-"), "{}", time(199));
 
+    // The database counts on from the ids that were given.
+    let app = db.serve(&[]).await;
+    let placed = app.client.place_order(1, &[(MILK, 1)]).await;
+    assert_eq!(placed.assert_status(201).json()["id"], 201);
+    drop(app);
+
     db.run_ok(&["migrate", "fresh"]).await;
     db.generate(30, 3, 200, 5).await;
     assert_eq!(everything(db).await, first);

@@ -37,7 +37,12 @@ impl TestDatabase {
             let url = format!("sqlite://{}/{name}.db?mode=rwc", directory.path().display());
             return Self { backend, url, name, _directory: Some(directory) };
         }
-        on_server(backend, &format!("CREATE DATABASE {name}")).await;
+        // One that sorts text otherwise than by code points, if the server has it.
+        let create = format!("CREATE DATABASE {name}");
+        let icu = format!("{create} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'");
+        if backend != Backend::Postgres || try_on_server(backend, &icu).await.is_err() {
+            on_server(backend, &create).await;
+        }
         let (server, _) = backend.server_url().rsplit_once('/').expect("a URL has a slash");
         let url = format!("{server}/{name}");
         Self { backend, url, name, _directory: None }
@@ -149,7 +154,12 @@ pub fn stderr(output: &Output) -> String {
 }
 
 async fn on_server(backend: Backend, sql: &str) {
-    let server = connect(backend.server_url()).await.expect("the server should be there");
-    server.execute_unprepared(sql).await.expect(sql);
-    server.close().await.expect("closing never fails");
+    try_on_server(backend, sql).await.expect(sql);
+}
+
+async fn try_on_server(backend: Backend, sql: &str) -> Result<(), DbErr> {
+    let server = connect(backend.server_url()).await?;
+    let outcome = server.execute_unprepared(sql).await.map(drop);
+    server.close().await?;
+    outcome
 }
