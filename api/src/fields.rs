@@ -182,13 +182,16 @@ pub fn integer(value: &Value, range: RangeInclusive<i64>) -> Result<i64, String>
 
 /// A whole number from 1 to 2,147,483,647.
 pub fn positive(value: &Value) -> Result<i32, String> {
-    let number = integer(value, 1..=i32::MAX.into())?;
-    i32::try_from(number).map_err(|error| error.to_string())
+    at_least(1, value)
 }
 
 /// A whole number from 0 to 2,147,483,647.
 pub fn natural(value: &Value) -> Result<i32, String> {
-    let number = integer(value, 0..=i32::MAX.into())?;
+    at_least(0, value)
+}
+
+fn at_least(least: i64, value: &Value) -> Result<i32, String> {
+    let number = integer(value, least..=i32::MAX.into())?;
     i32::try_from(number).map_err(|error| error.to_string())
 }
 
