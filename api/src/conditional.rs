@@ -39,21 +39,31 @@ pub struct IfMatchHeader {
 
 /// The resource with its tag.
 pub fn whole(resource: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let json = serde_json::to_string(resource).map_err(service::Error::from)?;
-    let tag = quoted(&Version::of_json(json.as_bytes()));
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).content_type("application/json").body(json))
+    let (json, version) = written(resource)?;
+    Ok(ok(json, &version))
 }
 
 /// The resource with its tag, or 304 where the caller has it already.
 pub fn tagged(request: &HttpRequest, resource: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let version = Version::of(resource);
+    let (json, version) = written(resource)?;
     let is_this = |tag: &String| {
         tag == "*" || unquoted(tag.trim_start_matches("W/")) == Some(version.as_str())
     };
     if tags(request, &IF_NONE_MATCH)?.is_some_and(|tags| tags.iter().any(is_this)) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, quoted(&version))).finish());
     }
-    whole(resource)
+    Ok(ok(json, &version))
+}
+
+fn written(resource: &impl Serialize) -> Result<(String, Version), Problem> {
+    let json = serde_json::to_string(resource).map_err(service::Error::from)?;
+    let version = Version::of_json(json.as_bytes());
+    Ok((json, version))
+}
+
+fn ok(json: String, version: &Version) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((ETAG, quoted(version))).content_type("application/json").body(json)
 }
 
 /// 201 with the resource, where it is, and its tag.

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use futures_util::Stream;
+use service::list::Page;
 
 use crate::{problem::Problem, streaming::stream};
 
@@ -16,7 +17,7 @@ pub trait CsvRow {
 
 /// Sends the rows of all pages with a header.
 pub async fn csv<Row: CsvRow + 'static>(
-    pages: impl Stream<Item = service::Result<Vec<Row>>> + 'static,
+    pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let header = Row::HEADER.join(",") + "\r\n";
     stream(pages, "text/csv; charset=utf-8", header.into_bytes(), append, &[]).await

@@ -127,8 +127,9 @@ impl From<service::Error> for Problem {
             | Error::NothingToOrder
             | Error::AmountOutOfRange(_)
             | Error::Internal(_)
-            | Error::Serialize(_)
-            | Error::Task(_) => return Self::internal(&error),
+            | Error::Json(_)
+            | Error::Task(_)
+            | Error::NoAnswer(_) => return Self::internal(&error),
         };
         let cause = Some(error.to_string());
         let errors = if let Error::Invalid(faults) = error { faults } else { Vec::new() };
@@ -137,9 +138,10 @@ impl From<service::Error> for Problem {
 }
 
 impl Problem {
-    fn internal(error: &service::Error) -> Self {
+    /// 500: our own fault, told to the log only.
+    pub fn internal(cause: impl fmt::Display) -> Self {
         let problem = Self::of_status(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { cause: Some(error.to_string()), ..problem }
+        Self { cause: Some(cause.to_string()), ..problem }
     }
 }
 

@@ -5,12 +5,13 @@ use std::error::Error;
 use actix_web::{HttpResponse, web::Bytes};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream as streams};
 use serde::Serialize;
+use service::list::Page;
 
 use crate::problem::Problem;
 
 /// Sends the rows of all pages as one JSON array.
 pub async fn json_array<Row: Serialize + 'static>(
-    pages: impl Stream<Item = service::Result<Vec<Row>>> + 'static,
+    pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let mut first = true;
     let append = move |row: &Row, text: &mut Vec<u8>| {
@@ -24,7 +25,7 @@ pub async fn json_array<Row: Serialize + 'static>(
 
 /// Sends the rows of all pages as JSON, each on a line.
 pub async fn ndjson<Row: Serialize + 'static>(
-    pages: impl Stream<Item = service::Result<Vec<Row>>> + 'static,
+    pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let append = |row: &Row, text: &mut Vec<u8>| {
         serde_json::to_writer(&mut *text, row)?;
@@ -35,31 +36,39 @@ pub async fn ndjson<Row: Serialize + 'static>(
 }
 
 /// Sends `start`, the rows of all pages as `append` writes them, and `end`; asks for a page only when the
-/// client has taken the one before.
+/// client has taken the one before. What is one page only is sent whole, with its length.
 ///
 /// A failure of the first page is an error like any other. When a later one fails, the connection is
 /// cut, so that nobody takes a part for the whole.
 pub async fn stream<Row: 'static>(
-    pages: impl Stream<Item = service::Result<Vec<Row>>> + 'static,
+    pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
     content_type: &'static str,
     start: Vec<u8>,
     mut append: impl FnMut(&Row, &mut Vec<u8>) -> Result<(), Box<dyn Error>> + 'static,
     end: &'static [u8],
 ) -> Result<HttpResponse, Problem> {
-    let mut pages = Box::pin(pages);
-    let first = pages.try_next().await?.unwrap_or_default();
-    let mut text = start;
-    let pages = streams::iter([Ok(first)]).chain(pages.inspect_err(log_failure));
-    let rows = pages.map(move |page| {
-        for row in page? {
-            append(&row, &mut text)?;
+    let mut start = Some(start);
+    let mut write = move |page: Page<Row>| {
+        let mut text = start.take().unwrap_or_default();
+        for row in &page.rows {
+            append(row, &mut text)?;
         }
-        Ok(Bytes::from(std::mem::take(&mut text)))
-    });
-    let rows = rows.chain(streams::iter([Ok(Bytes::from_static(end))]));
-    // An empty chunk would end the answer.
-    let rows = rows.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
-    Ok(HttpResponse::Ok().content_type(content_type).streaming::<_, Box<dyn Error>>(rows))
+        if page.next.is_none() {
+            text.extend_from_slice(end);
+        }
+        Ok::<_, Box<dyn Error>>(Bytes::from(text))
+    };
+    let mut pages = Box::pin(pages);
+    let Some(first) = pages.try_next().await? else { return Err(Problem::internal("no page")) };
+    let is_whole = first.next.is_none();
+    let first = write(first).map_err(Problem::internal)?;
+    let mut answer = HttpResponse::Ok();
+    answer.content_type(content_type);
+    if is_whole {
+        return Ok(answer.body(first));
+    }
+    let others = pages.inspect_err(log_failure).map(move |page| write(page?));
+    Ok(answer.streaming(streams::iter([Ok(first)]).chain(others)))
 }
 
 fn log_failure(error: &service::Error) {

@@ -1,26 +1,25 @@
 //! Connections: pools for reading and writing, and the one way to write.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use database_url::{Backend, DatabaseUrl};
 use futures_util::future::BoxFuture;
-use rand::RngExt as _;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     sqlx::{
         Connection, Executor,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
 
-use crate::{Error, Result};
-
-/// How often a transaction is tried that breaks a rule, perhaps because of what another one just did.
-const ATTEMPTS: u32 = 5;
-
-/// How long a transaction is tried that meets others; on SQLite also how long another process may take to write.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::{
+    Error, Result,
+    group_commit::GroupCommit,
+    transaction::{PATIENCE, pause, with_retries},
+};
 
 /// How often SQLite's write-ahead log is shortened.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
@@ -41,8 +40,16 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Database {
     reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    writer: Writer,
     max_connections: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Writer {
+    /// Where transactions run side by side.
+    Pool(DatabaseConnection),
+    /// Where there is one at a time: SQLite.
+    Grouped(Arc<GroupCommit>),
 }
 
 impl Database {
@@ -51,10 +58,11 @@ impl Database {
         let options = options(url, settings);
         let (reader, writer) = if url.backend() == Backend::Sqlite {
             let writer = open_first(sqlite_writer(options.clone())).await?;
+            let writer = Writer::Grouped(Arc::new(GroupCommit::new(writer)));
             (open(sqlite_reader(options)).await?, writer)
         } else {
             let pool = open(options).await?;
-            (pool.clone(), pool)
+            (pool.clone(), Writer::Pool(pool))
         };
         Ok(Self { reader, writer, max_connections: settings.max_connections })
     }
@@ -81,21 +89,23 @@ impl Database {
         T: Send + 'static,
         F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>> + Send + Sync + 'static,
     {
-        let writer = self.writer.clone();
-        tokio::spawn(async move { with_retries(&writer, &work).await }).await?
+        match self.writer.clone() {
+            Writer::Pool(pool) => {
+                tokio::spawn(async move { with_retries(&pool, &work).await }).await?
+            }
+            Writer::Grouped(group) => group.write(work).await,
+        }
     }
 
     /// Does for ever what the database must have done now and then; for a task of its own.
     ///
     /// Readers that overlap keep SQLite from starting its write-ahead log anew, and the file grows.
     pub async fn maintain(self) {
-        if self.writer.get_database_backend() != DbBackend::Sqlite {
-            return;
-        }
+        let Writer::Grouped(group) = self.writer else { return };
         loop {
             tokio::time::sleep(CHECKPOINT_INTERVAL).await;
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            if let Err(error) = self.writer.execute_unprepared(checkpoint).await {
+            if let Err(error) = group.writer().execute_unprepared(checkpoint).await {
                 log::warn!("cannot shorten the write-ahead log: {error}");
             }
         }
@@ -104,58 +114,10 @@ impl Database {
     /// Lets running statements end, then closes every connection.
     pub async fn close(self) -> Result<()> {
         self.reader.close().await?;
-        self.writer.close().await?;
+        if let Writer::Grouped(group) = &self.writer {
+            group.writer().clone().close().await?;
+        }
         Ok(())
-    }
-}
-
-async fn with_retries<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T>
-where
-    F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>>,
-{
-    let started = Instant::now();
-    let mut attempt = 1;
-    loop {
-        match transact(writer, work).await {
-            Err(Error::Conflict(error)) if attempt < ATTEMPTS => log::debug!("again: {error}"),
-            Err(Error::Contention(error)) if started.elapsed() < PATIENCE => {
-                log::debug!("again: {error}");
-            }
-            outcome => return outcome,
-        }
-        tokio::time::sleep(pause(attempt)).await;
-        attempt += 1;
-    }
-}
-
-/// Random, so that two transactions that clashed do not meet again.
-fn pause(attempt: u32) -> Duration {
-    let longest = Duration::from_millis(10) * 2_u32.pow(attempt.min(6));
-    rand::rng().random_range(Duration::ZERO..longest)
-}
-
-async fn transact<T, F>(writer: &DatabaseConnection, work: &F) -> Result<T>
-where
-    F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>>,
-{
-    let txn = writer
-        .begin_with_options(TransactionOptions {
-            // A transaction that reads before it writes would fail whenever another writes between.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        })
-        .await?;
-    match work(&txn).await {
-        Ok(value) => {
-            txn.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            if let Err(unable) = txn.rollback().await {
-                log::warn!("cannot roll back: {unable}");
-            }
-            Err(error)
-        }
     }
 }
 
@@ -191,7 +153,9 @@ fn options(url: &DatabaseUrl, settings: Settings) -> ConnectOptions {
             postgres.options([("lock_timeout", "5s"), ("statement_timeout", "60s")])
         })
         .map_sqlx_mysql_pool_opts(|pool| {
-            let limits = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5";
+            // Orders' lines are gathered into one text; MariaDB would cut it off at this length.
+            let limits = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5, \
+                          group_concat_max_len = 16777216";
             pool.after_connect(move |connection, _| {
                 Box::pin(async move { connection.execute(limits).await.map(drop) })
             })

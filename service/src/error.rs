@@ -58,12 +58,15 @@ pub enum Error {
     /// A fault of ours or of the database.
     #[error("{0}")]
     Internal(DbErr),
-    /// An answer could not be written down.
-    #[error("cannot serialise: {0}")]
-    Serialize(#[from] serde_json::Error),
+    /// JSON of ours could not be written or read.
+    #[error("JSON of our own: {0}")]
+    Json(#[from] serde_json::Error),
     /// A task of ours panicked or was aborted.
     #[error("a task did not end: {0}")]
     Task(#[from] tokio::task::JoinError),
+    /// A task of ours ended without an answer.
+    #[error("a task did not answer: {0}")]
+    NoAnswer(#[from] tokio::sync::oneshot::error::RecvError),
 }
 
 /// One thing that is wrong with an input.
@@ -82,15 +85,32 @@ impl Fault {
     }
 }
 
+impl Error {
+    /// Whether the request is refused for what it asks, and the database is as it should be.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::NotFound { .. }
+            | Self::Invalid(_)
+            | Self::InUse { .. }
+            | Self::PreconditionFailed
+            | Self::KeyReused
+            | Self::NotEmpty
+            | Self::NothingToOrder
+            | Self::AmountOutOfRange(_) => true,
+            Self::Conflict(_)
+            | Self::Contention(_)
+            | Self::Unavailable(_)
+            | Self::Internal(_)
+            | Self::Json(_)
+            | Self::Task(_)
+            | Self::NoAnswer(_) => false,
+        }
+    }
+}
+
 fn summary(faults: &[Fault]) -> String {
     let faults: Vec<_> = faults.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect();
     faults.join("; ")
-}
-
-impl Error {
-    pub(crate) fn line_out_of_range(line: &entity::order_items::Model) -> Self {
-        Self::AmountOutOfRange(format!("order {}, item {}", line.order_id, line.item_id))
-    }
 }
 
 impl From<DbErr> for Error {

@@ -1,48 +1,44 @@
-//! Everything, page by page, for a file.
+//! Everything, page by page: one statement each, and no more rows in memory than a page holds.
 
 use futures_util::Stream;
 
 use crate::{
     Database, Result,
     customers::{self, Customer, CustomerField},
-    list::{Key, Position, Sort, Window},
+    list::{Page, Window},
     orders::{self, Expand, Order, OrderField, OrderFilter},
     pages::pages,
 };
 
-/// All customers by id, one statement a page.
-pub fn customers(db: Database) -> impl Stream<Item = Result<Vec<Customer>>> {
-    const PAGE: u64 = 500;
-    pages(
-        PAGE,
-        move |after| {
-            let db = db.clone();
-            async move {
-                let window = by_id(CustomerField::Id, PAGE, after);
-                Ok(customers::list(db.reader(), &window, None).await?.rows)
-            }
-        },
-        |customer: &Customer| customer.id,
-    )
+/// Customers in a page: some tens of kilobytes of JSON.
+const CUSTOMERS: u64 = 500;
+
+/// Orders in a page, each with up to [`orders::MAX_LINES`] lines.
+const ORDERS: u64 = 100;
+
+/// All customers with their addresses, by id.
+pub fn customers(db: Database) -> impl Stream<Item = Result<Page<Customer>>> {
+    pages(move |after| {
+        let db = db.clone();
+        async move {
+            let window = Window::ascending(CustomerField::Id, CUSTOMERS, after);
+            customers::list(db.reader(), &window, None).await
+        }
+    })
 }
 
-/// The orders by id with their lines, two statements a page.
-pub fn orders(db: Database, filter: OrderFilter) -> impl Stream<Item = Result<Vec<Order>>> {
-    const PAGE: u64 = 100;
-    pages(
-        PAGE,
-        move |after| {
-            let db = db.clone();
-            async move {
-                let window = by_id(OrderField::Id, PAGE, after);
-                Ok(orders::list(db.reader(), &window, filter, Expand::default()).await?.rows)
-            }
-        },
-        |order: &Order| order.id,
-    )
-}
-
-fn by_id<Field>(field: Field, limit: u64, after: Option<i64>) -> Window<Field> {
-    let after = after.map(|id| Position { key: Key::Number(id), id });
-    Window { limit, sort: Sort { field, descending: false }, after }
+/// The orders with their lines, sorted by `field`.
+pub fn orders(
+    db: Database,
+    filter: OrderFilter,
+    field: OrderField,
+    expand: Expand,
+) -> impl Stream<Item = Result<Page<Order>>> {
+    pages(move |after| {
+        let db = db.clone();
+        async move {
+            let window = Window::ascending(field, ORDERS, after);
+            orders::list(db.reader(), &window, filter, expand).await
+        }
+    })
 }

@@ -8,6 +8,7 @@ pub mod customers;
 mod database;
 mod error;
 pub mod export;
+mod group_commit;
 pub mod idempotency;
 pub mod items;
 mod keyset;
@@ -17,6 +18,7 @@ mod pages;
 pub mod reports;
 pub mod seed;
 mod tasks;
+mod transaction;
 pub mod tutorial;
 pub mod version;
 

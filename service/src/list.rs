@@ -23,6 +23,13 @@ pub struct Page<Row> {
     pub next: Option<Position>,
 }
 
+impl<Row> Page<Row> {
+    /// The same page with each row in another form.
+    pub fn map<Other>(self, form: impl FnMut(Row) -> Other) -> Page<Other> {
+        Page { rows: self.rows.into_iter().map(form).collect(), next: self.next }
+    }
+}
+
 /// A place between two rows: after the row with this value of the sorted column, and this id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -104,6 +111,11 @@ pub struct Window<Field> {
 }
 
 impl<Field: SortField> Window<Field> {
+    /// `limit` rows, smallest first, after a position or from the start.
+    pub(crate) fn ascending(field: Field, limit: u64, after: Option<Position>) -> Self {
+        Self { limit, sort: Sort { field, descending: false }, after }
+    }
+
     /// Narrows `select` to the window, and one row more, by which [`Window::page`] knows of a next page.
     pub(crate) fn of(
         &self,

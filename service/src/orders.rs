@@ -1,5 +1,6 @@
 //! Orders: placing them, adding them up.
 
+mod lines;
 mod place;
 mod read;
 mod total;

@@ -4,39 +4,24 @@ use std::future::Future;
 
 use futures_util::{Stream, stream};
 
-use crate::Result;
+use crate::{
+    Result,
+    list::{Page, Position},
+};
 
-/// Pages in key order until one is not full. `fetch` reads the at most `size` rows after a key; `key`
-/// tells the key of a row.
+/// All pages of a list. `fetch` reads the page that starts after a position.
 ///
 /// A page is read when the stream is polled for it and not before, so a slow reader holds nothing.
-pub fn pages<Row, Key, Fetch, Fetched>(
-    size: u64,
-    fetch: Fetch,
-    key: fn(&Row) -> Key,
-) -> impl Stream<Item = Result<Vec<Row>>>
+pub fn pages<Row, Fetch, Fetched>(fetch: Fetch) -> impl Stream<Item = Result<Page<Row>>>
 where
-    Fetch: Fn(Option<Key>) -> Fetched,
-    Fetched: Future<Output = Result<Vec<Row>>>,
+    Fetch: Fn(Option<Position>) -> Fetched,
+    Fetched: Future<Output = Result<Page<Row>>>,
 {
-    stream::try_unfold((fetch, Next::First), move |(fetch, next)| async move {
-        let after = match next {
-            Next::First => None,
-            Next::After(key) => Some(key),
-            Next::None => return Ok(None),
-        };
+    let start = Some(None);
+    stream::try_unfold((fetch, start), |(fetch, after)| async move {
+        let Some(after) = after else { return Ok(None) };
         let page = fetch(after).await?;
-        let next = match page.last() {
-            None => return Ok(None),
-            Some(last) if page.len() as u64 == size => Next::After(key(last)),
-            Some(_) => Next::None,
-        };
+        let next = page.next.clone().map(Some);
         Ok(Some((page, (fetch, next))))
     })
-}
-
-enum Next<Key> {
-    First,
-    After(Key),
-    None,
 }

@@ -14,7 +14,8 @@ use service::{
     Database,
     customers::Customer,
     export,
-    orders::{Order, OrderFilter},
+    list::Page,
+    orders::{Expand, Order, OrderField, OrderFilter},
 };
 use utoipa::IntoParams;
 
@@ -76,14 +77,16 @@ async fn export_orders(
         customer_id,
         placed_from: placed_from.map(|time| time.0),
         placed_before: placed_before.map(|time| time.0),
+        ..OrderFilter::default()
     };
-    answer(&request, "orders", export::orders(db.as_ref().clone(), filter)).await
+    let orders = export::orders(db.as_ref().clone(), filter, OrderField::Id, Expand::default());
+    answer(&request, "orders", orders).await
 }
 
 async fn answer<Row: Serialize + CsvRow + 'static>(
     request: &HttpRequest,
     name: &str,
-    pages: impl Stream<Item = service::Result<Vec<Row>>> + 'static,
+    pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let (mut answer, extension) = if wants_csv(request)? {
         (csv(pages).await?, "csv")

@@ -78,6 +78,7 @@ async fn list_orders(
         customer_id: query.customer_id,
         placed_from: query.placed_from.map(|time| time.0),
         placed_before: query.placed_before.map(|time| time.0),
+        ..OrderFilter::default()
     };
     let expand = expand(query.expand.as_deref())?;
     let page = orders::list(db.reader(), &window, filter, expand).await?;

@@ -1,29 +1,28 @@
 //! Reading orders with their lines, and what else the caller asks for.
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
-use entity::{address, customer, item, order_items, orders};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use entity::{Money, address, customer, orders};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryResult, QuerySelect,
+    QueryTrait, RelationTrait, Select,
 };
 
-use super::{Line, Order, OrderCustomer};
+use super::{Order, OrderCustomer, lines};
 use crate::{
     Error, Result,
     customers::{self, Address},
-    items::Item,
     list::{Key, Page, Position, SortField, Window},
 };
 
-/// What is loaded with orders beside their lines. What is not asked for is not queried.
+/// What is loaded with orders beside their lines, by the same statement. What is not asked for is not
+/// queried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expand {
-    /// Who placed them: one statement.
+    /// Who placed them.
     pub customer: bool,
-    /// Who placed them and where they live: within that statement.
+    /// Who placed them and where they live.
     pub address: bool,
-    /// The items as they are today: within the statement of the lines.
+    /// The items as they are today.
     pub item: bool,
 }
 
@@ -52,6 +51,8 @@ pub struct OrderFilter {
     pub placed_from: Option<DateTime<Utc>>,
     /// Placed before this time.
     pub placed_before: Option<DateTime<Utc>>,
+    /// Placed at this time or earlier.
+    pub placed_until: Option<DateTime<Utc>>,
 }
 
 /// By what orders are sorted.
@@ -65,7 +66,7 @@ pub enum OrderField {
 
 impl SortField for OrderField {
     type Entity = orders::Entity;
-    type Row = orders::Model;
+    type Row = Order;
 
     const ALL: &'static [(&'static str, Self)] =
         &[("id", Self::Id), ("order_time", Self::OrderTime)];
@@ -85,33 +86,30 @@ impl SortField for OrderField {
         }
     }
 
-    fn position(self, order: &orders::Model) -> Position {
+    fn position(self, order: &Order) -> Position {
         let key = match self {
             Self::Id => Key::Number(order.id),
-            Self::OrderTime => Key::Time(order.order_time),
+            Self::OrderTime => Key::Time(order.order_time.naive_utc()),
         };
         Position { key, id: order.id }
     }
 }
 
-/// The order. Two statements, and one for its customer.
+/// The order. One statement.
 pub async fn get(db: &impl ConnectionTrait, id: i64, expand: Expand) -> Result<Order> {
-    let head = orders::Entity::find_by_id(id).one(db).await?;
-    let head = head.ok_or(Error::NotFound { what: "order", id })?;
-    let orders = with_relations(db, vec![head], expand).await?;
+    let orders = load(db, orders::Entity::find_by_id(id), expand).await?;
     orders.into_iter().next().ok_or(Error::NotFound { what: "order", id })
 }
 
-/// A page of orders. Two statements, and one for their customers.
+/// A page of orders. One statement.
 pub async fn list(
     db: &impl ConnectionTrait,
     window: &Window<OrderField>,
     filter: OrderFilter,
     expand: Expand,
 ) -> Result<Page<Order>> {
-    let heads = window.of(filtered(filter), db.get_database_backend()).all(db).await?;
-    let Page { rows, next } = window.page(heads);
-    Ok(Page { rows: with_relations(db, rows, expand).await?, next })
+    let orders = window.of(filtered(filter), db.get_database_backend());
+    Ok(window.page(load(db, orders, expand).await?))
 }
 
 /// [`list`] of one customer's orders.
@@ -131,7 +129,7 @@ pub async fn list_of_customer(
 
 fn filtered(filter: OrderFilter) -> Select<orders::Entity> {
     use orders::Column::{CustomerId, OrderTime};
-    let OrderFilter { customer_id, placed_from, placed_before } = filter;
+    let OrderFilter { customer_id, placed_from, placed_before, placed_until } = filter;
     let mut orders = orders::Entity::find();
     if let Some(id) = customer_id {
         orders = orders.filter(CustomerId.eq(id));
@@ -142,141 +140,50 @@ fn filtered(filter: OrderFilter) -> Select<orders::Entity> {
     if let Some(before) = placed_before {
         orders = orders.filter(OrderTime.lt(before.naive_utc()));
     }
+    if let Some(until) = placed_until {
+        orders = orders.filter(OrderTime.lte(until.naive_utc()));
+    }
     orders
 }
 
-async fn with_relations(
+/// The orders that `select` finds, with their lines and what else is asked for. One statement.
+async fn load(
     db: &impl ConnectionTrait,
-    heads: Vec<orders::Model>,
+    mut select: Select<orders::Entity>,
     expand: Expand,
 ) -> Result<Vec<Order>> {
-    let mut lines = load_lines(db, &heads, expand).await?;
-    let customers = load_customers(db, &heads, expand).await?;
-    heads
-        .into_iter()
-        .map(|head| {
-            let items = lines.remove(&head.id).unwrap_or_default();
-            let total = items
-                .iter()
-                .try_fold(entity::Money::default(), |sum, line: &Line| sum.plus(line.item_total));
-            let too_much = || Error::AmountOutOfRange(format!("order {}", head.id));
-            Ok(Order {
-                id: head.id,
-                customer_id: head.customer_id,
-                customer: customers.get(&head.customer_id).cloned(),
-                order_time: head.order_time.and_utc(),
-                items,
-                total: total.ok_or_else(too_much)?,
-            })
-        })
-        .collect()
-}
-
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "order_items::Entity")]
-struct LineRow {
-    #[sea_orm(nested)]
-    line: order_items::Model,
-    #[sea_orm(nested)]
-    item: ItemName,
-}
-
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "item::Entity")]
-struct ItemName {
-    name: String,
-}
-
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "order_items::Entity")]
-struct ExpandedLineRow {
-    #[sea_orm(nested)]
-    line: order_items::Model,
-    #[sea_orm(nested)]
-    item: Item,
-}
-
-/// The lines of the orders, by order and then by item. One statement.
-async fn load_lines(
-    db: &impl ConnectionTrait,
-    heads: &[orders::Model],
-    expand: Expand,
-) -> Result<HashMap<i64, Vec<Line>>> {
-    let mut lines: HashMap<i64, Vec<Line>> = HashMap::new();
-    if heads.is_empty() {
-        return Ok(lines);
+    use orders::Column::{CustomerId, Id, OrderTime};
+    let lines = lines::gathered(db.get_database_backend(), expand.item);
+    select = select.select_only().columns([Id, CustomerId, OrderTime]).expr(lines);
+    if expand.customer {
+        select = select.inner_join(customer::Entity).column(customer::Column::Name);
     }
-    let rows = order_items::Entity::find()
-        .inner_join(item::Entity)
-        .filter(order_items::Column::OrderId.is_in(heads.iter().map(|head| head.id)))
-        .order_by_asc(order_items::Column::OrderId)
-        .order_by_asc(order_items::Column::ItemId);
-    if expand.item {
-        for ExpandedLineRow { line, item } in rows.into_partial_model().all(db).await? {
-            let of_order = lines.entry(line.order_id).or_default();
-            of_order.push(read_line(&line, item.name.clone(), Some(item))?);
-        }
+    if expand.address {
+        select = select
+            .join(JoinType::InnerJoin, customer::Relation::Address.def())
+            .columns([address::Column::FlatNumber, address::Column::PostCode]);
+    }
+    let rows = db.query_all(&select.into_query()).await?;
+    rows.iter().map(|row| read_order(row, expand)).collect()
+}
+
+/// Reads the columns by their place in [`load`]: looking them up by name would double the time.
+fn read_order(row: &QueryResult, expand: Expand) -> Result<Order> {
+    let id = row.try_get_by(0)?;
+    let customer_id = row.try_get_by(1)?;
+    let order_time: NaiveDateTime = row.try_get_by(2)?;
+    let items = lines::read(id, &row.try_get_by::<String, _>(3)?)?;
+    let address = if expand.address {
+        Some(Address { flat_number: row.try_get_by(5)?, post_code: row.try_get_by(6)? })
     } else {
-        for LineRow { line, item } in rows.into_partial_model().all(db).await? {
-            let of_order = lines.entry(line.order_id).or_default();
-            of_order.push(read_line(&line, item.name, None)?);
-        }
-    }
-    Ok(lines)
-}
-
-fn read_line(line: &order_items::Model, name: String, item: Option<Item>) -> Result<Line> {
-    Ok(Line {
-        item_id: line.item_id,
-        name,
-        quantity: line.quantity,
-        unit_price: line.unit_price_cents,
-        item_total: line.item_total().ok_or_else(|| Error::line_out_of_range(line))?,
-        item,
-    })
-}
-
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "customer::Entity")]
-struct CustomerRow {
-    id: i64,
-    name: String,
-    #[sea_orm(nested)]
-    address: Option<Address>,
-}
-
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "customer::Entity")]
-struct BareCustomerRow {
-    id: i64,
-    name: String,
-}
-
-/// The customers of the orders, each once. One statement, or none.
-async fn load_customers(
-    db: &impl ConnectionTrait,
-    heads: &[orders::Model],
-    expand: Expand,
-) -> Result<HashMap<i64, OrderCustomer>> {
-    if !expand.customer || heads.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut ids: Vec<i64> = heads.iter().map(|head| head.customer_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let customers = customer::Entity::find().filter(customer::Column::Id.is_in(ids));
-    let found: Vec<OrderCustomer> = if expand.address {
-        let customers = customers.inner_join(address::Entity).into_partial_model().all(db).await?;
-        customers
-            .into_iter()
-            .map(|CustomerRow { id, name, address }| OrderCustomer { id, name, address })
-            .collect()
-    } else {
-        let customers = customers.into_partial_model().all(db).await?;
-        customers
-            .into_iter()
-            .map(|BareCustomerRow { id, name }| OrderCustomer { id, name, address: None })
-            .collect()
+        None
     };
-    Ok(found.into_iter().map(|customer| (customer.id, customer)).collect())
+    let customer = if expand.customer {
+        Some(OrderCustomer { id: customer_id, name: row.try_get_by(4)?, address })
+    } else {
+        None
+    };
+    let total = items.iter().try_fold(Money::default(), |sum, line| sum.plus(line.item_total));
+    let total = total.ok_or_else(|| Error::AmountOutOfRange(format!("order {id}")))?;
+    Ok(Order { id, customer_id, customer, order_time: order_time.and_utc(), items, total })
 }

@@ -90,5 +90,5 @@ async fn an_export_is_whole(db: &TestDatabase) {
     let orders = export(&app.client, "/api/v1/orders/export", "text/csv").await;
     let lines = i64::try_from(orders.body.lines().count()).unwrap();
     assert_eq!(lines, 1 + db.count("order_items").await);
-    assert_eq!(app.statements_of("/api/v1/orders/export").await.len(), 2 * 3);
+    assert_eq!(app.statements_of("/api/v1/orders/export").await.len(), 3, "one a page of 100");
 }

@@ -121,17 +121,17 @@ async fn an_order_answers_with_its_lines_and_total(db: &TestDatabase) {
 async fn what_is_expanded_is_loaded_and_nothing_else(db: &TestDatabase) {
     db.generate(20, 10, 100, 1).await;
     let app = db.serve(&[]).await;
-    for (expand, statements) in [
-        ("", 2),
-        ("&expand=items.item", 2),
-        ("&expand=customer", 3),
-        ("&expand=customer.address", 3),
-        ("&expand=customer,customer.address,items.item", 3),
+    for expand in [
+        "",
+        "&expand=items.item",
+        "&expand=customer",
+        "&expand=customer.address",
+        "&expand=customer,customer.address,items.item",
     ] {
         for limit in [1, 100] {
             let path = format!("/api/v1/orders?limit={limit}{expand}");
             let logged = app.statements_of(&path).await;
-            assert_eq!(logged.len(), statements, "{path}: {logged:#?}");
+            assert_eq!(logged.len(), 1, "{path}: {logged:#?}");
             if limit == 1 {
                 let few = |sql: &String| (0..=5).any(|n| sql.contains(&format!("returned={n} ")));
                 assert!(logged.iter().all(few), "{path}: {logged:#?}");
