@@ -6,7 +6,7 @@ use actix_web::{
     App, HttpServer,
     dev::Server,
     error::PathError,
-    middleware,
+    middleware::{self, Condition},
     rt::{task::JoinHandle, time::sleep},
     web,
 };
@@ -23,6 +23,9 @@ use crate::{
 
 /// The most bytes of a request's body.
 const BODY_LIMIT: usize = 256 * 1024;
+
+/// What the log calls its lines about requests.
+const ACCESS_LOG: &str = "access";
 
 /// A server that has its address and waits to run.
 pub struct Application {
@@ -43,7 +46,10 @@ impl Application {
                 .app_data(web::PathConfig::default().error_handler(|error, _| refuse_path(&error)))
                 .app_data(web::PayloadConfig::new(BODY_LIMIT))
                 .wrap(middleware::from_fn(problem::answer))
-                .wrap(access_log())
+                .wrap(Condition::new(
+                    log::log_enabled!(target: ACCESS_LOG, log::Level::Info),
+                    access_log(),
+                ))
                 .configure(routes::configure)
         })
         .workers(workers)
@@ -98,5 +104,5 @@ fn refuse_path(error: &PathError) -> actix_web::Error {
 }
 
 fn access_log() -> middleware::Logger {
-    middleware::Logger::new(r#"%a "%r" %s %b bytes %Ts %{x-request-id}o"#).log_target("access")
+    middleware::Logger::new(r#"%a "%r" %s %b bytes %Ts %{x-request-id}o"#).log_target(ACCESS_LOG)
 }

@@ -184,6 +184,14 @@ fn sqlite_writer(mut options: ConnectOptions) -> ConnectOptions {
 }
 
 fn sqlite_reader(mut options: ConnectOptions) -> ConnectOptions {
-    options.map_sqlx_sqlite_opts(|sqlite| sqlite.read_only(true).busy_timeout(PATIENCE));
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .read_only(true)
+            .busy_timeout(PATIENCE)
+            // A long answer goes through all connections, and each keeps that many KiB of the file.
+            .pragma("cache_size", "-1024")
+            // Rows come from a thread; it need not wait for their reader within a page.
+            .row_buffer_size(500)
+    });
     options
 }

@@ -4,14 +4,11 @@ use futures_util::Stream;
 
 use crate::{
     Database, Result,
-    customers::{self, Customer, CustomerField},
+    customers::{self, Customer},
     list::{Page, Window},
     orders::{self, Expand, Order, OrderField, OrderFilter},
     pages::pages,
 };
-
-/// Customers in a page: some tens of kilobytes of JSON.
-const CUSTOMERS: u64 = 500;
 
 /// Orders in a page, each with up to [`orders::MAX_LINES`] lines.
 const ORDERS: u64 = 100;
@@ -20,10 +17,7 @@ const ORDERS: u64 = 100;
 pub fn customers(db: Database) -> impl Stream<Item = Result<Page<Customer>>> {
     pages(move |after| {
         let db = db.clone();
-        async move {
-            let window = Window::ascending(CustomerField::Id, CUSTOMERS, after);
-            customers::list(db.reader(), &window, None).await
-        }
+        async move { customers::list_all(db.reader(), after).await }
     })
 }
 

@@ -17,6 +17,7 @@ pub mod orders;
 mod pages;
 pub mod reports;
 pub mod seed;
+mod statement;
 mod tasks;
 mod transaction;
 pub mod tutorial;

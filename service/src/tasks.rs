@@ -1,8 +1,11 @@
 //! Many small jobs at once, each in a task of its own.
 
-use std::future::Future;
+use std::{
+    future::{Future, pending},
+    sync::Arc,
+};
 
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::Result;
 
@@ -18,18 +21,23 @@ where
     Job: Fn(In) -> Running,
     Running: Future<Output = Result<Out>> + Send + 'static,
 {
-    let mut waiting = inputs.into_iter().enumerate();
-    let mut running = JoinSet::new(); // Aborts what it still holds when it is dropped.
-    let mut done = Vec::new();
-    loop {
-        for (position, input) in waiting.by_ref().take(limit.saturating_sub(running.len())) {
-            let job = job(input);
-            running.spawn(async move { job.await.map(|output| (position, output)) });
-        }
-        match running.join_next().await {
-            Some(finished) => done.push(finished??),
-            None => break,
-        }
+    let turns = Arc::new(Semaphore::new(limit));
+    let mut tasks = JoinSet::new(); // Aborts what it still holds when it is dropped.
+    for (position, input) in inputs.into_iter().enumerate() {
+        let (turns, job) = (Arc::clone(&turns), job(input));
+        tasks.spawn(async move {
+            // Closed only when all are about to be aborted.
+            let Ok(_turn) = turns.acquire().await else { return pending().await };
+            let outcome = job.await;
+            if outcome.is_err() {
+                turns.close(); // Before this turn is another's.
+            }
+            outcome.map(|output| (position, output))
+        });
+    }
+    let mut done = Vec::with_capacity(tasks.len());
+    while let Some(finished) = tasks.join_next().await {
+        done.push(finished??);
     }
     done.sort_unstable_by_key(|(position, _)| *position);
     Ok(done.into_iter().map(|(_, output)| output).collect())

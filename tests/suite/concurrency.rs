@@ -15,6 +15,7 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     let mut cases = cases![
         orders_placed_at_once_are_all_there_and_whole,
+        one_refused_of_many_takes_none_with_it,
         a_client_that_leaves_halves_no_order,
         after_a_failed_total_no_other_is_begun,
     ];
@@ -42,6 +43,30 @@ async fn orders_placed_at_once_are_all_there_and_whole(db: &TestDatabase) {
     for order in &app.client.orders_of(BLAKE).await[1..] {
         assert_eq!(order["items"].as_array().unwrap().len(), 3);
     }
+}
+
+/// SQLite commits together what comes together, and refuses each by itself.
+async fn one_refused_of_many_takes_none_with_it(db: &TestDatabase) {
+    let app = db.serve_demo().await;
+    let placing = (0..90).map(|n| {
+        let client = app.client.clone();
+        async move {
+            match n % 3 {
+                0 => (201, client.place_order(ALEX, &[(MILK, 1), (BREAD, 2)]).await),
+                1 => (400, client.place_order(ALEX, &[(MILK, 1), (99, 1)]).await),
+                _ => (404, client.delete("/api/v1/items/99").await),
+            }
+        }
+    });
+    for (status, answer) in join_all(placing).await {
+        answer.assert_status(status);
+        if status == 201 {
+            let order = format!("/api/v1/orders/{}", answer.json()["id"]);
+            assert_eq!(app.client.get_json(&order).await, answer.json());
+        }
+    }
+    assert_eq!(db.count("orders").await, 3 + 30);
+    assert_eq!(db.count("order_items").await, 5 + 2 * 30);
 }
 
 async fn a_client_that_leaves_halves_no_order(db: &TestDatabase) {

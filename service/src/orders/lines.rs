@@ -5,35 +5,49 @@
 
 use entity::{Money, item, order_items, orders};
 use sea_orm::{
-    DbBackend, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait,
+    DbBackend, EntityTrait, ExprTrait, QueryFilter, QuerySelect, QueryTrait, StatementBuilder,
     sea_query::{Expr, Func, FunctionCall, SimpleExpr},
 };
 use serde::Deserialize;
 
 use super::Line;
-use crate::{Error, Result, items::Item};
+use crate::{Error, Result, items::Item, statement::PerBackend};
 
 /// The lines of the order at hand as an array of arrays, in no order; for a statement on `orders`.
 pub fn gathered(backend: DbBackend, with_item: bool) -> SimpleExpr {
+    // It is the same text each time: half of what building a whole statement takes.
+    static BARE: PerBackend<String> = PerBackend::new();
+    static WITH_ITEM: PerBackend<String> = PerBackend::new();
+    let text = if with_item { &WITH_ITEM } else { &BARE };
+    Expr::cust(text.get_or_make(backend, || write(backend, with_item)).clone())
+}
+
+/// Without arguments: what is bound would be lost.
+fn write(backend: DbBackend, with_item: bool) -> String {
     let mut line = vec![
         Expr::col((order_items::Entity, order_items::Column::ItemId)),
-        Expr::col((item::Entity, item::Column::Name)),
+        of_item(item::Column::Name),
         Expr::col((order_items::Entity, order_items::Column::Quantity)),
         Expr::col((order_items::Entity, order_items::Column::UnitPriceCents)),
     ];
     if with_item {
-        line.push(Expr::col((item::Entity, item::Column::PriceCents)));
-        line.push(Expr::col((item::Entity, item::Column::Description)));
+        line.extend([item::Column::PriceCents, item::Column::Description].map(of_item));
     }
     let this_order = Expr::col((order_items::Entity, order_items::Column::OrderId))
         .equals((orders::Entity, orders::Column::Id));
     let lines = order_items::Entity::find()
-        .inner_join(item::Entity)
         .filter(this_order)
         .select_only()
         .expr(array_of(backend, line))
         .into_query();
-    lines.into()
+    format!("({})", StatementBuilder::build(&lines, &backend).sql)
+}
+
+/// A column of the line's item. It is looked up: joined here, PostgreSQL would read all items for each order.
+fn of_item(column: item::Column) -> Expr {
+    let this_item = Expr::col((item::Entity, item::Column::Id))
+        .equals((order_items::Entity, order_items::Column::ItemId));
+    item::Entity::find().filter(this_item).select_only().column(column).into_query().into()
 }
 
 fn array_of(backend: DbBackend, line: Vec<Expr>) -> SimpleExpr {
@@ -45,7 +59,7 @@ fn array_of(backend: DbBackend, line: Vec<Expr>) -> SimpleExpr {
     let call =
         |name: &'static str, args: Vec<Expr>| -> FunctionCall { Func::cust(name).args(args) };
     let lines = call(array_agg, vec![call(array, line).into()]);
-    Func::coalesce([Expr::from(lines).cast_as(text), Expr::val("[]")]).into()
+    Func::coalesce([Expr::from(lines).cast_as(text), Expr::cust("'[]'")]).into()
 }
 
 /// Reads what [`gathered`] wrote about an order.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use entity::{Money, address, customer, orders};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryResult, QuerySelect,
-    QueryTrait, RelationTrait, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, JoinType, QueryFilter, QueryResult,
+    QuerySelect, QueryTrait, RelationTrait, Select,
 };
 
 use super::{Order, OrderCustomer, lines};
@@ -12,6 +12,7 @@ use crate::{
     Error, Result,
     customers::{self, Address},
     list::{Key, Page, Position, SortField, Window},
+    statement::{self, ById},
 };
 
 /// What is loaded with orders beside their lines, by the same statement. What is not asked for is not
@@ -97,8 +98,30 @@ impl SortField for OrderField {
 
 /// The order. One statement.
 pub async fn get(db: &impl ConnectionTrait, id: i64, expand: Expand) -> Result<Order> {
-    let orders = load(db, orders::Entity::find_by_id(id), expand).await?;
-    orders.into_iter().next().ok_or(Error::NotFound { what: "order", id })
+    let statement = prepared(expand).bind(db.get_database_backend(), id);
+    let row = db.query_one_raw(statement).await?.ok_or(Error::NotFound { what: "order", id })?;
+    read_order(&row, expand)
+}
+
+/// [`select`] by id.
+fn prepared(expand: Expand) -> &'static ById {
+    macro_rules! with {
+        ($customer:literal, $address:literal, $item:literal) => {{
+            const EXPAND: Expand = Expand { customer: $customer, address: $address, item: $item };
+            static STATEMENT: ById = ById::new(|backend, id| {
+                select(orders::Entity::find_by_id(id), backend, EXPAND).into_query()
+            });
+            &STATEMENT
+        }};
+    }
+    match (expand.customer, expand.address, expand.item) {
+        (false, _, false) => with!(false, false, false),
+        (false, _, true) => with!(false, false, true),
+        (true, false, false) => with!(true, false, false),
+        (true, false, true) => with!(true, false, true),
+        (true, true, false) => with!(true, true, false),
+        (true, true, true) => with!(true, true, true),
+    }
 }
 
 /// A page of orders. One statement.
@@ -108,7 +131,8 @@ pub async fn list(
     filter: OrderFilter,
     expand: Expand,
 ) -> Result<Page<Order>> {
-    let orders = window.of(filtered(filter), db.get_database_backend());
+    let (start, filter) = one_bound(window, filter);
+    let orders = start.of(filtered(filter), db.get_database_backend());
     Ok(window.page(load(db, orders, expand).await?))
 }
 
@@ -125,6 +149,30 @@ pub async fn list_of_customer(
     customers::get(db, customer_id).await?;
     let filter = OrderFilter { customer_id: Some(customer_id), ..OrderFilter::default() };
     list(db, window, filter, expand).await
+}
+
+/// Where a list by time starts and the filter's time at that end are two bounds of one index; of two,
+/// SQLite may begin at the farther and read everything between, page after page. The nearer one is enough.
+fn one_bound(
+    window: &Window<OrderField>,
+    mut filter: OrderFilter,
+) -> (Window<OrderField>, OrderFilter) {
+    let mut start = window.clone();
+    let Some(Position { key: Key::Time(time), .. }) = window.after else { return (start, filter) };
+    let is_nearer = if window.sort.descending {
+        filter.placed_before.is_none_or(|before| time < before.naive_utc())
+            && filter.placed_until.is_none_or(|until| time <= until.naive_utc())
+    } else {
+        filter.placed_from.is_none_or(|from| time >= from.naive_utc())
+    };
+    if !is_nearer {
+        start.after = None;
+    } else if window.sort.descending {
+        (filter.placed_before, filter.placed_until) = (None, None);
+    } else {
+        filter.placed_from = None;
+    }
+    (start, filter)
 }
 
 fn filtered(filter: OrderFilter) -> Select<orders::Entity> {
@@ -149,12 +197,23 @@ fn filtered(filter: OrderFilter) -> Select<orders::Entity> {
 /// The orders that `select` finds, with their lines and what else is asked for. One statement.
 async fn load(
     db: &impl ConnectionTrait,
-    mut select: Select<orders::Entity>,
+    orders: Select<orders::Entity>,
     expand: Expand,
 ) -> Result<Vec<Order>> {
+    let backend = db.get_database_backend();
+    let statement = statement::build(backend, &select(orders, backend, expand).into_query());
+    db.query_all_raw(statement).await?.iter().map(|row| read_order(row, expand)).collect()
+}
+
+/// What [`read_order`] reads.
+fn select(
+    orders: Select<orders::Entity>,
+    backend: DbBackend,
+    expand: Expand,
+) -> Select<orders::Entity> {
     use orders::Column::{CustomerId, Id, OrderTime};
-    let lines = lines::gathered(db.get_database_backend(), expand.item);
-    select = select.select_only().columns([Id, CustomerId, OrderTime]).expr(lines);
+    let lines = lines::gathered(backend, expand.item);
+    let mut select = orders.select_only().columns([Id, CustomerId, OrderTime]).expr(lines);
     if expand.customer {
         select = select.inner_join(customer::Entity).column(customer::Column::Name);
     }
@@ -163,11 +222,10 @@ async fn load(
             .join(JoinType::InnerJoin, customer::Relation::Address.def())
             .columns([address::Column::FlatNumber, address::Column::PostCode]);
     }
-    let rows = db.query_all(&select.into_query()).await?;
-    rows.iter().map(|row| read_order(row, expand)).collect()
+    select
 }
 
-/// Reads the columns by their place in [`load`]: looking them up by name would double the time.
+/// Reads the columns by their place in [`select`]: looking them up by name would double the time.
 fn read_order(row: &QueryResult, expand: Expand) -> Result<Order> {
     let id = row.try_get_by(0)?;
     let customer_id = row.try_get_by(1)?;

@@ -1,9 +1,11 @@
 //! What orders come to, added up by the database.
 
 use entity::{Money, order_items, orders};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement,
+};
 
-use crate::{Database, Error, Fault, Result, tasks::in_tasks};
+use crate::{Database, Error, Fault, Result, statement::ById, tasks::in_tasks};
 
 /// The most orders that one request may ask the totals of.
 pub const MAX_TOTALS: usize = 1000;
@@ -35,20 +37,21 @@ pub async fn totals(db: &Database, order_ids: Vec<i64>) -> Result<Vec<Option<Mon
 }
 
 async fn find_total(db: &impl ConnectionTrait, order_id: i64) -> Result<Option<Money>> {
-    let sum = order_items::sum_of_item_totals(db.get_database_backend());
-    let total: Option<Money> = orders::Entity::find()
+    static STATEMENT: ById = ById::new(total_of);
+    let statement = STATEMENT.bind(db.get_database_backend(), order_id);
+    let Some(row) = db.query_one_raw(statement).await? else { return Ok(None) };
+    let total: Money = row.try_get_by(0)?;
+    if !total.is_valid() {
+        return Err(Error::AmountOutOfRange(format!("order {order_id}")));
+    }
+    Ok(Some(total))
+}
+
+fn total_of(backend: DbBackend, order_id: i64) -> SelectStatement {
+    orders::Entity::find_by_id(order_id)
         .left_join(order_items::Entity)
-        .filter(orders::Column::Id.eq(order_id))
         .group_by(orders::Column::Id)
         .select_only()
-        .column_as(sum, "total")
-        .into_tuple()
-        .one(db)
-        .await?;
-    match total {
-        Some(total) if !total.is_valid() => {
-            Err(Error::AmountOutOfRange(format!("order {order_id}")))
-        }
-        total => Ok(total),
-    }
+        .expr(order_items::sum_of_item_totals(backend))
+        .into_query()
 }

@@ -12,6 +12,7 @@ pub fn cases() -> Vec<Case> {
         every_order_of_every_list_shows_each_row_once,
         rows_inserted_meanwhile_repeat_and_hide_nothing,
         filters_narrow_a_list,
+        a_cursor_by_time_and_a_filter_by_time_both_hold,
         a_prefix_is_taken_literally,
         what_makes_no_window_is_refused,
     ]
@@ -109,6 +110,35 @@ async fn filters_narrow_a_list(db: &TestDatabase) {
     let none = app.client.get("/api/v1/orders?customer_id=99").await;
     assert_eq!(none.body, r#"{"data":[],"next_cursor":null}"#);
     assert_eq!(none.header("link"), "");
+}
+
+/// A list by time has a filter and a cursor at the same end; whichever comes later counts.
+async fn a_cursor_by_time_and_a_filter_by_time_both_hold(db: &TestDatabase) {
+    db.generate(2, 5, 60, 1).await;
+    let app = db.serve(&[]).await;
+    let all = app.client.walk("/api/v1/orders?sort=order_time&limit=100").await.0;
+    let time = |n: usize| all[n]["order_time"].as_str().unwrap().to_owned();
+    for (sort, filter) in [
+        ("order_time", format!("placed_from={}", time(10))),
+        ("order_time", format!("placed_from={}", time(40))),
+        ("order_time", format!("placed_from={}&placed_before={}", time(5), time(50))),
+        ("-order_time", format!("placed_before={}", time(50))),
+        ("-order_time", format!("placed_before={}", time(10))),
+        ("-order_time", format!("placed_from={}&placed_before={}", time(5), time(50))),
+    ] {
+        // The cursor comes from the list without the filter, 20 orders from its start.
+        let start = format!("/api/v1/orders?sort={sort}&limit=20");
+        let cursor = app.client.get_json(&start).await["next_cursor"].as_str().unwrap().to_owned();
+        let rest = format!("/api/v1/orders?sort={sort}&limit=7&{filter}&cursor={cursor}");
+        let found = app.client.walk(&rest).await.0;
+        let whole = format!("/api/v1/orders?sort={sort}&limit=100&{filter}");
+        let filtered = app.client.walk(&whole).await.0;
+        let skipped = app.client.get_json(&start).await["data"].as_array().unwrap().clone();
+        let expected: Vec<_> =
+            filtered.into_iter().filter(|order| !skipped.contains(order)).collect();
+        assert!(!expected.is_empty() || filter.ends_with(&time(10)), "{filter}");
+        assert_eq!(found, expected, "{sort} {filter}");
+    }
 }
 
 async fn a_prefix_is_taken_literally(db: &TestDatabase) {

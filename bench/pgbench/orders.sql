@@ -1,0 +1,1 @@
+SELECT o.id, o.order_time, c.name, i.name, l.quantity, l.unit_price_cents FROM (SELECT id, customer_id, order_time FROM orders WHERE customer_id = 1 AND id > 0 ORDER BY id LIMIT 100) o JOIN customer c ON c.id = o.customer_id LEFT JOIN order_items l ON l.order_id = o.id LEFT JOIN item i ON i.id = l.item_id ORDER BY o.id, l.item_id;
