@@ -1,32 +1,19 @@
 //! Bodies of requests.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    dev::Payload,
-    http::StatusCode,
-    web::{Bytes, Data},
+    FromRequest, HttpMessage, HttpRequest, dev::Payload, http::StatusCode, web::Bytes,
 };
-use chrono::TimeDelta;
-use service::{idempotency::IdempotencyKey, version::digest};
+use service::{api_keys::Caller, idempotency::IdempotencyKey, version::digest};
 use utoipa::IntoParams;
 
 use crate::{
     fields::{self, FromFields},
+    limits::Limits,
     problem::Problem,
     strict_json::Strict,
 };
-
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What the service was told about bodies.
-#[derive(Clone, Copy, Debug)]
-pub struct BodySettings {
-    /// How long an `Idempotency-Key` is remembered.
-    pub key_time_to_live: TimeDelta,
-}
 
 /// The header of a `POST`.
 #[derive(IntoParams)]
@@ -61,7 +48,8 @@ impl<T: FromFields + 'static> FromRequest for Body<T> {
         let bytes = Bytes::from_request(&request, payload);
         Box::pin(async move {
             check_content_type(&request)?;
-            let bytes = match actix_web::rt::time::timeout(PATIENCE, bytes).await {
+            let patience = Limits::of(&request)?.body_timeout;
+            let bytes = match actix_web::rt::time::timeout(patience, bytes).await {
                 Ok(bytes) => bytes.map_err(|error| too_large_or_broken(&error))?,
                 Err(_) => {
                     return Err(Problem::new(
@@ -117,14 +105,61 @@ fn idempotency_key(request: &HttpRequest, body: &[u8]) -> Result<Option<Idempote
             "there is one Idempotency-Key, of 1 to 255 visible ASCII characters",
         ));
     }
-    let settings = request.app_data::<Data<BodySettings>>();
-    let time_to_live = settings.map_or(service::idempotency::TIME_TO_LIVE, |s| s.key_time_to_live);
+    let time_to_live = Limits::of(request)?.key_time_to_live();
     let mut asked = format!("{} {}\n", request.method(), request.path()).into_bytes();
     asked.extend_from_slice(body);
+    let extensions = request.extensions();
+    let caller = extensions.get::<Caller>();
     Ok(Some(IdempotencyKey {
-        caller: String::new(),
+        caller: caller.map_or_else(String::new, |caller| caller.id.clone()),
         key: key.to_owned(),
         fingerprint: digest(&asked),
         time_to_live,
     }))
+}
+
+#[cfg(test)]
+mod properties {
+    use actix_web::{http::header::HeaderValue, test::TestRequest, web::Data};
+    use clap::Parser;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        limits: Limits,
+    }
+
+    fn read(keys: &[&str], body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+        let limits = Options::parse_from(["serve"]).limits;
+        let mut request = TestRequest::post().uri("/api/v1/orders").app_data(Data::new(limits));
+        for key in keys {
+            let value = HeaderValue::from_bytes(key.as_bytes()).unwrap();
+            request = request.append_header(("Idempotency-Key", value));
+        }
+        idempotency_key(&request.to_http_request(), body)
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_visible_ascii_and_not_too_long(
+            key in prop_oneof!["[!-~]{0,3}", "[!-~]{250,260}", "[ -~é\t]{0,20}"],
+        ) {
+            let is_key = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+            match read(&[&key], b"{}") {
+                Ok(read) => prop_assert!(is_key && read.unwrap().key == key),
+                Err(_) => prop_assert!(!is_key),
+            }
+            let twice = read(&[&key, &key], b"{}");
+            prop_assert!(twice.is_err());
+        }
+
+        #[test]
+        fn requests_are_told_apart_by_their_bodies(one: Vec<u8>, other: Vec<u8>) {
+            let fingerprint = |body: &[u8]| read(&["key"], body).unwrap().unwrap().fingerprint;
+            prop_assert_eq!(fingerprint(&one) == fingerprint(&other), one == other);
+        }
+    }
 }

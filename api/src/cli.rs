@@ -12,17 +12,29 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use database_url::DatabaseUrl;
 use service::{Database, Settings};
 
-use crate::{routes, seed, serve};
+use crate::{api_key, healthcheck, logging, routes, seed, serve};
+
+/// The release, and the commit that it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MARKETSVC_COMMIT"), ")");
 
 /// An order service: customers, items, orders, over HTTP, on SQLite, PostgreSQL or MySQL/MariaDB
 #[derive(Parser)]
-#[command(name = "marketsvc", version)]
+#[command(name = "marketsvc", version = VERSION)]
 struct Cli {
     #[command(flatten)]
     database: DatabaseArgs,
     /// Log every SQL statement
     #[arg(long, global = true, env = "MARKETSVC_ECHO", value_parser = FalseyValueParser::new())]
     echo: bool,
+    /// How lines of the log are written
+    #[arg(
+        long,
+        global = true,
+        env = "MARKETSVC_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    log_format: logging::Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,8 +49,13 @@ enum Command {
     /// Fill an empty database
     #[command(subcommand)]
     Seed(seed::Command),
+    /// Make, list and revoke keys to the API
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
     /// Print the OpenAPI document
     Openapi,
+    /// Succeed if the server is ready
+    Healthcheck(healthcheck::Options),
 }
 
 /// Which database, and how its connections are shared.
@@ -111,7 +128,7 @@ impl DatabaseArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging(cli.echo);
+    logging::start(cli.log_format, cli.echo);
     match System::new().block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -128,7 +145,9 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Serve(options) => serve::run(&cli.database, &options).await,
         Command::Migrate(command) => migrate(&cli.database, command).await,
         Command::Seed(command) => seed::run(&cli.database, command).await,
+        Command::ApiKey(command) => api_key::run(&cli.database, command).await,
         Command::Openapi => print_openapi(),
+        Command::Healthcheck(options) => healthcheck::run(&options),
     }
 }
 
@@ -145,17 +164,6 @@ fn print_openapi() -> Result<()> {
 
 fn one_line(error: &anyhow::Error) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn start_logging(echo: bool) {
-    let usual = env_logger::Env::default().default_filter_or(
-        "info,actix_http=off,actix_server=warn,sqlx=warn,sea_orm=warn,sea_orm_migration=warn",
-    );
-    let mut logger = env_logger::Builder::from_env(usual);
-    if echo {
-        logger.filter_module("sqlx::query", log::LevelFilter::Debug);
-    }
-    logger.init();
 }
 
 #[cfg(test)]

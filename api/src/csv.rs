@@ -1,6 +1,6 @@
 //! Comma-separated values (RFC 4180) that a spreadsheet takes for data only.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::Stream;
 use service::list::Page;
 
@@ -17,10 +17,11 @@ pub trait CsvRow {
 
 /// Sends the rows of all pages with a header.
 pub async fn csv<Row: CsvRow + 'static>(
+    request: &HttpRequest,
     pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let header = Row::HEADER.join(",") + "\r\n";
-    stream(pages, "text/csv; charset=utf-8", header.into_bytes(), append, &[]).await
+    stream(request, pages, "text/csv; charset=utf-8", header.into_bytes(), append, &[]).await
 }
 
 fn append<Row: CsvRow>(row: &Row, text: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
@@ -54,6 +55,41 @@ mod tests {
         }
         for cell in ["", "Bread", "1-1", "10.50"] {
             assert_eq!(harmless(cell.to_owned()), cell);
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    struct Rows(Vec<Vec<String>>);
+
+    impl CsvRow for Rows {
+        const HEADER: &'static [&'static str] = &["one", "two", "three"];
+
+        fn records(&self) -> Vec<Vec<String>> {
+            self.0.clone()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_comes_back_and_none_is_a_formula(
+            rows in vec(vec(prop_oneof!["(?s).{0,20}", "[=+@\"',;\t\r\n-]{1,3}.{0,5}"], 3), 0..4),
+        ) {
+            let mut text = Rows::HEADER.join(",").into_bytes();
+            text.extend(b"\r\n");
+            append(&Rows(rows.clone()), &mut text).unwrap();
+            let mut reader = ::csv::Reader::from_reader(&*text);
+            let read: Vec<Vec<String>> = reader.deserialize().map(Result::unwrap).collect();
+            prop_assert_eq!(read.len(), rows.len());
+            for (read, given) in read.iter().flatten().zip(rows.iter().flatten()) {
+                prop_assert!(!read.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']), "{read:?}");
+                prop_assert!(read == given || *read == format!("'{given}"), "{read:?} {given:?}");
+            }
         }
     }
 }

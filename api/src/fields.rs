@@ -205,3 +205,105 @@ pub fn money(value: &Value) -> Result<Money, String> {
     let wrong = |_| format!("must be a number from 0 to {} with at most two decimals", Money::MAX);
     Money::deserialize(value).map_err(wrong)
 }
+
+#[cfg(test)]
+mod properties {
+    use proptest::{collection::vec, prelude::*};
+    use serde_json::json;
+
+    use super::*;
+    use crate::strict_json::properties::json;
+
+    /// Something of every kind.
+    #[derive(Debug, PartialEq)]
+    struct Thing {
+        id: i64,
+        name: String,
+        price: Option<Money>,
+        note: Option<Option<String>>,
+        place: Option<i32>,
+        lines: Vec<Line>,
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Line(i32);
+
+    impl FromFields for Thing {
+        fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+            let known = fields.required("id", id);
+            let name = fields.required("name", name);
+            let price = fields.optional("price", money);
+            let note = fields.nullable("note", |value| text(value, 20));
+            let place = fields.object("place", |place| place.required("flat", natural));
+            let lines = fields.required_list("lines", 1..=3);
+            Some(Self { id: known?, name: name?, price, note, place, lines: lines? })
+        }
+    }
+
+    impl FromFields for Line {
+        fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+            fields.required("quantity", positive).map(Self)
+        }
+    }
+
+    /// Objects that have the right names, and often the wrong values.
+    fn almost_things() -> impl Strategy<Value = Value> {
+        let names = "id|name|price|note|place|lines|flat|quantity|a/b|~";
+        let object = |values: BoxedStrategy<Value>| {
+            vec((names, values), 0..8)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect()))
+                .boxed()
+        };
+        let lines = vec(object(json().boxed()), 0..5).prop_map(Value::from);
+        object(prop_oneof![json(), object(json().boxed()), lines].boxed())
+    }
+
+    proptest! {
+        #[test]
+        fn every_fault_is_at_a_place_in_the_input(
+            input in prop_oneof![json().boxed(), almost_things()],
+        ) {
+            let Err(faults) = read::<Thing>(&input) else { return Ok(()) };
+            prop_assert!(!faults.is_empty());
+            for Fault { pointer, detail } in faults {
+                let (parent, _) = pointer.rsplit_once('/').unwrap_or_default();
+                let is_missing = input.pointer(parent).is_some_and(Value::is_object);
+                let is_there = input.pointer(&pointer).is_some();
+                let expected = if detail == "is missing" { !is_there && is_missing } else { is_there };
+                prop_assert!(expected, "{pointer}: {detail} in {input}");
+            }
+        }
+
+        #[test]
+        fn what_is_right_is_read(
+            known in 1..=i64::MAX,
+            given in "[a-zé]([ -~]{0,198}[!-~])?",
+            cents in proptest::option::of(0..=Money::MAX.cents()),
+            note in proptest::option::of(proptest::option::of("[ -~]{0,20}")),
+            flat in proptest::option::of(0..=i32::MAX),
+            lines in vec(1..=i32::MAX, 1..=3),
+        ) {
+            let price = cents.map(Money::from_cents);
+            let mut input = json!({"id": known, "name": given, "lines": []});
+            input["lines"] = lines.iter().map(|n| json!({ "quantity": n })).collect();
+            if let Some(price) = price {
+                input["price"] = json!(price);
+            }
+            if let Some(note) = &note {
+                input["note"] = json!(note);
+            }
+            if let Some(flat) = flat {
+                input["place"] = json!({ "flat": flat });
+            }
+            let lines = lines.into_iter().map(Line).collect();
+            let expected = Thing { id: known, name: given, price, note, place: flat, lines };
+            prop_assert_eq!(read::<Thing>(&input), Ok(expected));
+        }
+
+        #[test]
+        fn a_whole_number_may_be_written_with_a_point(number in -9_000_000_000..9_000_000_000_i64) {
+            let written: Value = serde_json::from_str(&format!("{number}.0")).unwrap();
+            prop_assert_eq!(integer(&written, i64::MIN..=i64::MAX), Ok(number));
+        }
+    }
+}

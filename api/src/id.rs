@@ -41,3 +41,33 @@ fn parse(text: &str) -> Result<i64, Problem> {
         _ => Problem::bad_request("an id is a whole number"),
     })
 }
+
+#[cfg(test)]
+mod properties {
+    use actix_web::ResponseError;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_id_is_read(id: i64) {
+            prop_assert_eq!(parse(&id.to_string()).unwrap(), id);
+        }
+
+        #[test]
+        fn a_number_that_is_too_large_is_nowhere_and_other_text_is_wrong(
+            text in prop_oneof!["[+-]?[0-9]{1,40}", "[+-]?[0-9]{0,3}.", "(?s).*"],
+        ) {
+            let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            match parse(&text) {
+                Ok(_) => prop_assert!(is_number),
+                Err(problem) => {
+                    let expected = if is_number { 404 } else { 400 };
+                    prop_assert_eq!(problem.status_code().as_u16(), expected);
+                }
+            }
+        }
+    }
+}

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
     http::Method,
+    middleware::from_fn,
     web::{self, ServiceConfig},
 };
 use serde::Serialize;
-use service::Fault;
+use service::{Fault, api_keys::Role};
 use utoipa::{
     PartialSchema, Path, ToSchema,
     openapi::{
@@ -16,9 +17,21 @@ use utoipa::{
         PathItem, Ref, RefOr, Response, ResponseBuilder, Responses, ServerBuilder,
         path::{HttpMethod, Operation, Parameter},
         schema::{Schema, SchemaType, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_actix_web::OpenApiFactory;
+
+use crate::{
+    auth::{self, Access},
+    limits,
+};
+
+/// What the description calls the API's keys.
+const BEARER: &str = "bearer";
+
+/// Keys have roles, which OpenAPI knows of no scheme but OAuth's.
+const NO_SCOPES: [&str; 0] = [];
 
 /// RFC 9457: why a request was refused.
 #[derive(Serialize, ToSchema)]
@@ -107,7 +120,7 @@ impl Routes {
     /// Serves the routes.
     pub fn configure(self, config: &mut ServiceConfig) {
         for resource in self.resources.into_values() {
-            config.service(resource);
+            config.service(resource.wrap(from_fn(limits::in_time)));
         }
     }
 
@@ -116,6 +129,7 @@ impl Routes {
         for (path, item) in &mut self.document.paths.paths {
             let by_id = path.contains('{');
             for (method, operation) in operations(item) {
+                add_access(auth::access(&method, path), operation);
                 add_problems(method, by_id, operation);
                 operation.parameters.iter_mut().flatten().for_each(without_null);
             }
@@ -126,6 +140,8 @@ impl Routes {
         schemas.push((Problem::name().into_owned(), Problem::schema()));
         components.schemas.extend(schemas);
         components.responses.insert("Problem".to_owned(), problem_response().into());
+        components.responses.insert("Unauthorized".to_owned(), unauthorized_response().into());
+        components.security_schemes.insert(BEARER.to_owned(), bearer().into());
         self.document
     }
 }
@@ -148,6 +164,31 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     [(Method::GET, get), (Method::POST, post), (Method::PATCH, patch), (Method::DELETE, delete)]
         .into_iter()
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// What the middleware will ask for.
+fn add_access(access: Access, operation: &mut Operation) {
+    let Access::Role(role) = access else { return };
+    operation.security = Some(vec![SecurityRequirement::new(BEARER, NO_SCOPES)]);
+    let extensions = operation.extensions.get_or_insert_default();
+    extensions.insert("x-role".to_owned(), role.as_str().into());
+    let unauthorized = RefOr::Ref(Ref::from_response_name("Unauthorized"));
+    operation.responses.responses.insert("401".to_owned(), unauthorized);
+    // No key may do less than read.
+    if role > Role::Reader {
+        add_problem(&mut operation.responses, "403");
+    }
+}
+
+fn bearer() -> SecurityScheme {
+    let description = "A key as `marketsvc api-key create` prints it. `x-role` says what an operation \
+                       needs: a `writer` may do what a `reader` may, and an `admin` everything. A server \
+                       on a loopback address may be told to ask for none.";
+    let http = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("mk_ID_SECRET")
+        .description(Some(description));
+    SecurityScheme::Http(http.build())
 }
 
 /// Which problems there are follows from what a request can hold.
@@ -185,6 +226,17 @@ fn without_null(parameter: &mut RefOr<Parameter>) {
 fn add_problem(responses: &mut Responses, status: &str) {
     let problem = || RefOr::Ref(Ref::from_response_name("Problem"));
     responses.responses.entry(status.to_owned()).or_insert_with(problem);
+}
+
+fn unauthorized_response() -> Response {
+    let challenge = HeaderBuilder::new()
+        .description(Some("`Bearer`, with `error=\"invalid_token\"` if there was a key"))
+        .schema(Some(Object::with_type(Type::String)))
+        .build();
+    let mut response = problem_response();
+    response.description = "There is no key, or none that is good".into();
+    response.headers.insert("WWW-Authenticate".to_owned(), challenge.into());
+    response
 }
 
 fn problem_response() -> Response {

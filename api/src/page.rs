@@ -4,12 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LINK};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use service::{
-    list::{MAX_LIMIT, Page, Position, Sort, SortField, Window},
+    list::{Page, Position, Sort, SortField, Window},
     version::digest,
 };
 use utoipa::ToSchema;
 
-use crate::problem::Problem;
+use crate::{limits::Limits, problem::Problem};
 
 const DEFAULT_LIMIT: u64 = 50;
 
@@ -34,9 +34,10 @@ pub fn window<Field: SortField>(
     sort: Option<&str>,
     cursor: Option<&str>,
 ) -> Result<Window<Field>, Problem> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::bad_request(format!("limit is from 1 to {MAX_LIMIT}")));
+    let most = Limits::of(request)?.max_page_size;
+    let limit = limit.unwrap_or(most.min(DEFAULT_LIMIT));
+    if !(1..=most).contains(&limit) {
+        return Err(Problem::bad_request(format!("limit is from 1 to {most}")));
     }
     let sort_text = sort.unwrap_or("id");
     let sort = parse_sort::<Field>(sort_text)?;
@@ -146,5 +147,52 @@ mod tests {
             assert!(decode(&cursor[..n], "-name").is_err(), "{n}");
         }
         assert!(decode("é".repeat(40).as_str(), "id").is_err());
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use chrono::DateTime;
+    use proptest::{prelude::*, sample::Index};
+    use service::list::Key;
+
+    use super::*;
+
+    const PLACE: &str = "/api/v1/items -name ";
+
+    fn positions() -> impl Strategy<Value = Position> {
+        let moments = -62_135_596_800_000_000..253_402_300_800_000_000_i64;
+        let time = |micros| DateTime::from_timestamp_micros(micros).unwrap().naive_utc();
+        let keys = prop_oneof![
+            any::<i64>().prop_map(Key::Number),
+            "(?s).{0,200}".prop_map(Key::Text),
+            moments.prop_map(move |micros| Key::Time(time(micros))),
+        ];
+        (keys, any::<i64>()).prop_map(|(key, id)| Position { key, id })
+    }
+
+    proptest! {
+        #[test]
+        fn every_position_comes_back(position in positions(), place: String) {
+            prop_assert_eq!(decode(&encode(&position, &place), &place).unwrap(), position);
+        }
+
+        #[test]
+        fn a_cursor_with_another_character_is_none(
+            position in positions(),
+            at: Index,
+            other in prop_oneof!["[A-Za-z0-9_-]", "(?s)."],
+        ) {
+            let mut cursor = encode(&position, PLACE);
+            let at = at.index(cursor.len());
+            prop_assume!(cursor[at..=at] != other);
+            cursor.replace_range(at..=at, &other);
+            prop_assert!(decode(&cursor, PLACE).is_err());
+        }
+
+        #[test]
+        fn no_other_text_is_a_cursor(text in prop_oneof!["(?s).*", "[A-Za-z0-9_-]{0,80}"]) {
+            prop_assert!(decode(&text, PLACE).is_err());
+        }
     }
 }

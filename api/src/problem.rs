@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use actix_web::{
-    Error, HttpResponse, ResponseError,
+    Error, HttpMessage, HttpResponse, ResponseError,
     body::{self, BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::{PayloadError, QueryPayloadError},
@@ -109,7 +109,9 @@ impl From<service::Error> for Problem {
     fn from(error: service::Error) -> Self {
         use service::Error;
         let (status, detail) = match &error {
-            Error::NotFound { .. } => (StatusCode::NOT_FOUND, error.to_string()),
+            Error::NotFound { .. } | Error::NoSuchKey(_) => {
+                (StatusCode::NOT_FOUND, error.to_string())
+            }
             Error::Invalid(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "the request cannot be accepted".to_owned())
             }
@@ -127,6 +129,7 @@ impl From<service::Error> for Problem {
             | Error::NothingToOrder
             | Error::AmountOutOfRange(_)
             | Error::Internal(_)
+            | Error::NoRandomness(_)
             | Error::Json(_)
             | Error::Task(_)
             | Error::NoAnswer(_) => return Self::internal(&error),
@@ -169,6 +172,7 @@ pub async fn answer(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     let is_head = request.method() == Method::HEAD;
+    request.extensions_mut().insert(id.clone());
     let mut response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
@@ -201,7 +205,8 @@ fn with_problem(
         head.status = problem.status;
         let json = HeaderValue::from_static("application/problem+json");
         head.headers_mut().insert(CONTENT_TYPE, json);
-        if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(problem.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+        {
             head.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         BoxBody::new(problem.body(id))

@@ -3,6 +3,7 @@
 mod customers;
 mod docs;
 mod exports;
+mod health;
 mod items;
 mod orders;
 mod reports;
@@ -30,5 +31,6 @@ fn routes() -> Routes {
     let routes = customers::add_to(routes);
     let routes = items::add_to(routes);
     let routes = orders::add_to(routes);
-    exports::add_to(reports::add_to(routes))
+    let routes = exports::add_to(reports::add_to(routes));
+    health::add_to(routes)
 }

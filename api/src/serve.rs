@@ -1,12 +1,19 @@
 //! `marketsvc serve`
 
-use std::thread::available_parallelism;
+use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use anyhow::Result;
-use chrono::TimeDelta;
 use clap::builder::FalseyValueParser;
+use rustls::ServerConfig;
 
-use crate::{body::BodySettings, cli::DatabaseArgs, server::Application};
+use crate::{
+    auth,
+    cli::DatabaseArgs,
+    drain,
+    limits::Limits,
+    server::{Application, Settings},
+    tls,
+};
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -27,15 +34,22 @@ pub struct Options {
         value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     workers: Option<u16>,
-    /// Seconds for which an Idempotency-Key is remembered
-    #[arg(
-        long,
-        env = "MARKETSVC_IDEMPOTENCY_TTL",
-        value_name = "SECONDS",
-        default_value_t = 24 * 60 * 60,
-        value_parser = clap::value_parser!(u32).range(1..)
-    )]
-    idempotency_ttl: u32,
+    #[command(flatten)]
+    auth: auth::AuthArgs,
+    /// The certificate with its chain, in PEM format: with it and its key the server speaks HTTPS
+    #[arg(long, env = "MARKETSVC_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM format
+    #[arg(long, env = "MARKETSVC_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Seconds between a signal to stop, when readiness begins to say no, and the last request taken
+    #[arg(long, env = "MARKETSVC_DRAIN_DELAY", value_name = "SECONDS", default_value_t = 0)]
+    drain_delay: u16,
+    /// Seconds then for running requests to end; whatever still runs is cut off
+    #[arg(long, env = "MARKETSVC_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 25)]
+    shutdown_timeout: u16,
+    #[command(flatten)]
+    limits: Limits,
     /// Apply pending migrations first
     #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = FalseyValueParser::new())]
     migrate: bool,
@@ -46,6 +60,7 @@ pub struct Options {
 
 /// Serves until a signal says stop.
 pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
+    let authentication = options.auth.decide(&options.listen)?;
     if options.migrate || options.demo {
         let up = migration::Command::Up { steps: None };
         migration::run(&database.url()?, up).await?;
@@ -58,9 +73,32 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         Some(workers) => workers.into(),
         None => available_parallelism().map_or(1, usize::from),
     };
-    let bodies =
-        BodySettings { key_time_to_live: TimeDelta::seconds(options.idempotency_ttl.into()) };
-    Application::build(db, &options.listen, workers, bodies)?.run().await
+    let warning = authentication.warning(&db).await?;
+    let settings = Settings {
+        listen: options.listen.clone(),
+        workers,
+        tls: options.tls()?,
+        authentication,
+        limits: options.limits,
+        drain: drain::Settings {
+            delay: Duration::from_secs(options.drain_delay.into()),
+            deadline: Duration::from_secs(options.shutdown_timeout.into()),
+        },
+    };
+    let application = Application::build(db, settings)?;
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
+    application.run().await
+}
+
+impl Options {
+    fn tls(&self) -> Result<Option<ServerConfig>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some(tls::load(certificate, key)?)),
+            _ => Ok(None),
+        }
+    }
 }
 
 async fn load_demo(db: &service::Database) -> Result<()> {

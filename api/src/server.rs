@@ -6,46 +6,87 @@ use actix_web::{
     App, HttpServer,
     dev::Server,
     error::PathError,
-    middleware::{self, Condition},
+    http::KeepAlive,
+    middleware::{self, Condition, DefaultHeaders},
     rt::{task::JoinHandle, time::sleep},
-    web,
+    web::{Data, PathConfig, PayloadConfig},
 };
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
+use rustls::ServerConfig;
 use service::{Database, idempotency};
 
 use crate::{
-    body::BodySettings,
+    auth::{self, Authentication},
     clock,
+    drain::{self, Draining},
+    limits::{self, Gate, Limits},
+    metrics::{self, Metrics},
     problem::{self, Problem},
     routes,
 };
 
-/// The most bytes of a request's body.
-const BODY_LIMIT: usize = 256 * 1024;
-
 /// What the log calls its lines about requests.
 const ACCESS_LOG: &str = "access";
+
+/// How long the database's connections may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// How a server listens, and what it allows.
+pub struct Settings {
+    /// Address and port.
+    pub listen: String,
+    /// Threads that answer requests.
+    pub workers: usize,
+    /// Certificate and key, where connections are encrypted.
+    pub tls: Option<ServerConfig>,
+    /// Whether requests need a key.
+    pub authentication: Authentication,
+    /// What clients may ask for.
+    pub limits: Limits,
+    /// How it stops.
+    pub drain: drain::Settings,
+}
 
 /// A server that has its address and waits to run.
 pub struct Application {
     server: Server,
     addresses: Vec<SocketAddr>,
+    scheme: &'static str,
     db: Database,
-    bodies: BodySettings,
+    limits: Limits,
+    gate: Data<Gate>,
+    drain: drain::Settings,
+    draining: Data<Draining>,
 }
 
 impl Application {
-    /// Binds to `listen` with so many worker threads.
-    pub fn build(db: Database, listen: &str, workers: usize, bodies: BodySettings) -> Result<Self> {
-        let shared = web::Data::new(db.clone());
+    /// Binds to an address.
+    pub fn build(db: Database, settings: Settings) -> Result<Self> {
+        let Settings { listen, workers, tls, authentication, limits, drain } = settings;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let gate = Data::new(Gate::new(&limits));
+        let draining = Data::new(Draining::default());
+        let metrics = Data::new(Metrics::new()?);
+        let shared = (Data::new(db.clone()), gate.clone(), draining.clone());
         let server = HttpServer::new(move || {
+            let (db, gate, draining) = shared.clone();
             App::new()
-                .app_data(shared.clone())
-                .app_data(web::Data::new(bodies))
-                .app_data(web::PathConfig::default().error_handler(|error, _| refuse_path(&error)))
-                .app_data(web::PayloadConfig::new(BODY_LIMIT))
+                .app_data(db)
+                .app_data(gate)
+                .app_data(draining)
+                .app_data(metrics.clone())
+                .app_data(Data::new(limits))
+                .app_data(authentication)
+                .app_data(PathConfig::default().error_handler(|error, _| refuse_path(&error)))
+                .app_data(PayloadConfig::new(limits.max_body_bytes))
+                // Each wraps those before it.
+                .wrap(middleware::from_fn(limits::guard_key))
+                .wrap(middleware::from_fn(auth::authorise))
+                .wrap(middleware::from_fn(limits::guard))
                 .wrap(middleware::from_fn(problem::answer))
+                .wrap(middleware::from_fn(metrics::measure))
+                .wrap(security_headers(scheme))
                 .wrap(Condition::new(
                     log::log_enabled!(target: ACCESS_LOG, log::Level::Info),
                     access_log(),
@@ -53,10 +94,17 @@ impl Application {
                 .configure(routes::configure)
         })
         .workers(workers)
-        .bind(listen)
-        .with_context(|| format!("cannot listen at {listen}"))?;
+        .keep_alive(KeepAlive::Timeout(Duration::from_mins(1)))
+        .client_request_timeout(limits.header_timeout)
+        .disable_signals()
+        .shutdown_timeout(drain.deadline.as_secs());
+        let server = match tls {
+            Some(tls) => server.bind_rustls_0_23(&listen, tls),
+            None => server.bind(&listen),
+        };
+        let server = server.with_context(|| format!("cannot listen at {listen}"))?;
         let addresses = server.addrs();
-        Ok(Self { server: server.run(), addresses, db, bodies })
+        Ok(Self { server: server.run(), addresses, scheme, db, limits, gate, drain, draining })
     }
 
     /// Where it listens.
@@ -68,15 +116,21 @@ impl Application {
     /// Serves until a signal says stop, then lets running requests end.
     pub async fn run(self) -> Result<()> {
         for address in &self.addresses {
-            log::info!("listening at http://{address}");
+            log::info!("listening at {}://{address}", self.scheme);
         }
-        let maintenance = [
+        let tasks = [
+            actix_web::rt::spawn(drain::on_signal(self.server.handle(), self.draining, self.drain)),
             actix_web::rt::spawn(self.db.clone().maintain()),
-            actix_web::rt::spawn(forget_keys(self.db.clone(), self.bodies.key_time_to_live)),
+            actix_web::rt::spawn(forget_keys(self.db.clone(), self.limits.key_time_to_live())),
+            actix_web::rt::spawn(forget_clients(self.gate)),
         ];
         self.server.await?;
-        maintenance.iter().for_each(JoinHandle::abort);
-        self.db.close().await?;
+        tasks.iter().for_each(JoinHandle::abort);
+        match tokio::time::timeout(CLOSING, self.db.close()).await {
+            Ok(closed) => closed?,
+            Err(_) => log::warn!("connections to the database did not close in time"),
+        }
+        log::info!("stopped");
         Ok(())
     }
 }
@@ -94,6 +148,14 @@ async fn forget_keys(db: Database, time_to_live: TimeDelta) {
     }
 }
 
+/// Clears away what the rate limits remember of clients who have left, for ever.
+async fn forget_clients(gate: Data<Gate>) {
+    loop {
+        sleep(Duration::from_mins(1)).await;
+        gate.forget_idle();
+    }
+}
+
 /// The framework's own answer is 404.
 fn refuse_path(error: &PathError) -> actix_web::Error {
     let detail = match error {
@@ -101,6 +163,24 @@ fn refuse_path(error: &PathError) -> actix_web::Error {
         _ => "the path makes no sense".to_owned(),
     };
     Problem::bad_request(detail).into()
+}
+
+/// What keeps a browser from doing more with an answer than to show it: <https://owasp.org/www-project-secure-headers/>.
+fn security_headers(scheme: &str) -> DefaultHeaders {
+    let headers = DefaultHeaders::new()
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("X-Frame-Options", "DENY"))
+        .add(("Referrer-Policy", "no-referrer"))
+        // The pages at /docs bring their own scripts and styles, some of them inline.
+        .add((
+            "Content-Security-Policy",
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+             frame-ancestors 'none'",
+        ));
+    if scheme == "https" {
+        return headers.add(("Strict-Transport-Security", "max-age=31536000"));
+    }
+    headers
 }
 
 fn access_log() -> middleware::Logger {

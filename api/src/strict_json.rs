@@ -85,3 +85,64 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+pub mod properties {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    /// Any JSON, a few levels deep.
+    pub fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            (-3..1000_i64).prop_map(Value::from),
+            "(?s).{0,20}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 32, 6, |inner| {
+            let names = prop_oneof!["[a-c]", "(?s).{0,5}"];
+            let fields = vec((names, inner.clone()), 0..6);
+            prop_oneof![
+                vec(inner, 0..6).prop_map(Value::from),
+                fields.prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_reads_as_usual(value in json()) {
+            let text = value.to_string();
+            let Strict(read) = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read, serde_json::from_str::<Value>(&text).unwrap());
+        }
+
+        #[test]
+        fn a_name_that_stands_twice_is_refused_wherever_it_is(
+            name in "(?s).{0,5}",
+            (one, other) in (json(), json()),
+            depth in 0..5_usize,
+        ) {
+            let name = Value::from(name);
+            let (open, close) = ("[{\"in\":".repeat(depth), "}]".repeat(depth));
+            let text = format!("{open}{{{name}:{one},\"a name between\":0,{name}:{other}}}{close}");
+            prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
+            prop_assert!(serde_json::from_str::<Strict>(&text).is_err());
+        }
+
+        #[test]
+        fn nothing_else_is_refused(
+            text in prop_oneof![r#"[\[\]{}":,0-2ab eE.\\-]{0,24}"#, "(?s).*"],
+        ) {
+            match (serde_json::from_str::<Strict>(&text), serde_json::from_str::<Value>(&text)) {
+                (Ok(Strict(strict)), Ok(usual)) => prop_assert_eq!(strict, usual),
+                (Err(error), Ok(_)) => prop_assert!(error.to_string().contains("stands twice")),
+                (strict, Err(_)) => prop_assert!(strict.is_err()),
+            }
+        }
+    }
+}

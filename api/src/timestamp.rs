@@ -110,3 +110,55 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use chrono::{SecondsFormat, TimeDelta, Timelike};
+    use proptest::{prelude::*, string::string_regex};
+
+    use super::*;
+
+    /// A day short of both ends, so that no offset leads beyond them.
+    fn moments() -> impl Strategy<Value = DateTime<Utc>> {
+        let (first, last) = bounds().unwrap();
+        let day = TimeDelta::days(1);
+        ((first + day).timestamp_micros()..(last - day).timestamp_micros())
+            .prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
+    }
+
+    /// What looks like a moment, and what does not.
+    fn texts() -> impl Strategy<Value = String> {
+        let date = "[+-]?[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}";
+        let time = "T[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}([.][0-9]{1,10})?)?";
+        let offset = "Z|[+-][0-9]{2}:[0-9]{2}";
+        let alike = string_regex(&format!("{date}({time}({offset})?)?")).unwrap();
+        prop_oneof![alike, "[0-9TZ:.+ -]{0,40}", "(?s).*"]
+    }
+
+    proptest! {
+        #[test]
+        fn a_moment_is_read_as_written_at_any_offset(moment in moments(), minutes in -1439..=1439) {
+            let offset = FixedOffset::east_opt(minutes * 60).unwrap();
+            let text = moment.with_timezone(&offset).to_rfc3339_opts(SecondsFormat::Micros, false);
+            prop_assert_eq!(text.parse(), Ok(Timestamp(moment)), "{}", text);
+        }
+
+        #[test]
+        fn without_an_offset_it_is_utc(moment in moments()) {
+            let text = moment.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+            prop_assert_eq!(text.parse(), Ok(Timestamp(moment)), "{}", text);
+            let (date, midnight) = (moment.format("%Y-%m-%d").to_string(), NaiveTime::MIN);
+            let expected = moment.date_naive().and_time(midnight).and_utc();
+            prop_assert_eq!(date.parse(), Ok(Timestamp(expected)), "{}", date);
+        }
+
+        #[test]
+        fn whatever_is_read_fits_every_database(text in texts()) {
+            if let Ok(Timestamp(moment)) = text.parse() {
+                prop_assert!((1..=9999).contains(&moment.year()), "{}", moment);
+                prop_assert_eq!(moment.nanosecond() % 1000, 0);
+                prop_assert!(moment.nanosecond() < 1_000_000_000, "a leap second: {}", text);
+            }
+        }
+    }
+}

@@ -40,6 +40,9 @@ pub enum Error {
     /// An option that the driver does not know would be ignored, and printed.
     #[error("unknown option {0} in the database URL")]
     Option(String),
+    /// What follows a `&` in a password would be such an option.
+    #[error("unknown option in the database URL, or an & in the password that is not written %26")]
+    OptionBesidePassword,
     /// Each connection of a pool would see a database of its own.
     #[error("SQLite needs a file, as in sqlite://marketplace.db?mode=rwc")]
     NoFile,
@@ -95,6 +98,9 @@ fn check_server(url: &str, backend: Backend) -> Result<(), Error> {
         return Err(Error::Unescaped);
     }
     match url.query_pairs().find(|(key, _)| !is_known(backend, key)) {
+        Some(_) if url.query_pairs().any(|(key, _)| key == "password") => {
+            Err(Error::OptionBesidePassword)
+        }
         Some((key, _)) => Err(Error::Option(key.into_owned())),
         None => Ok(()),
     }
@@ -175,6 +181,7 @@ mod tests {
             "mysql://joe:12#s3cret@db/shop",
             "mysql://joe:12?s3cret@db/shop",
             "postgres://joe@db/shop?passwort=s3cret",
+            "postgres://joe@db/shop?password=12&s3cret",
             "sqlite::memory:",
             "sqlite://",
             "sqlite://?mode=rwc",
@@ -182,6 +189,57 @@ mod tests {
         ] {
             let error = url.parse::<DatabaseUrl>().unwrap_err().to_string();
             assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Everything that may be printed of what became of `url`.
+    fn printed(url: &str) -> String {
+        match url.parse::<DatabaseUrl>() {
+            Ok(url) => format!("{url} {url:?}"),
+            Err(error) => format!("{error} {error:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_printed_however_badly_it_is_written(
+            password in "[!-~]{0,6}s3cret[!-~]{0,6}",
+            scheme in "postgres|postgresql|mysql|mariadb|oracle",
+        ) {
+            for url in [
+                format!("{scheme}://joe:{password}@db.example/shop"),
+                format!("{scheme}://joe:{password}@db.example:5432/shop?sslmode=require"),
+                format!("{scheme}://db.example/shop?user=joe&password={password}"),
+                format!("{scheme}://db.example/shop?password={password}&sslmode=require"),
+            ] {
+                let printed = printed(&url);
+                prop_assert!(!printed.contains("s3cret"), "{url} gives {printed}");
+            }
+        }
+
+        #[test]
+        fn an_escaped_password_is_taken_and_masked(password in "(?s).{1,20}") {
+            let mut url = Url::parse("postgres://joe@db.example/shop").unwrap();
+            url.set_password(Some(&password)).unwrap();
+            let parsed: DatabaseUrl = url.as_str().parse().unwrap();
+            prop_assert_eq!(parsed.expose(), url.as_str());
+            prop_assert_eq!(parsed.to_string(), "postgres://joe:***@db.example/shop");
+        }
+
+        #[test]
+        fn any_text_is_an_address_or_none(
+            url in prop_oneof!["(sqlite|postgres|mysql)[:/?@&=#a-z0-9.%\\[\\] -]{0,30}", "(?s).*"],
+        ) {
+            if let Ok(parsed) = url.parse::<DatabaseUrl>() {
+                prop_assert_eq!(parsed.expose(), url);
+            }
         }
     }
 }

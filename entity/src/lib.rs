@@ -11,6 +11,8 @@
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
 pub mod address;
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+pub mod api_keys;
+#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
 pub mod customer;
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
 pub mod idempotency_keys;
@@ -22,4 +24,5 @@ pub mod order_items;
 #[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
 pub mod orders;
 
+pub use api_keys::Role;
 pub use money::Money;

@@ -173,7 +173,7 @@ mod tests {
             "1e15",
             "1e400",
             "10000000000000",
-            "9999999999999.991",
+            "999999999999.991",
             "18446744073709551615",
             "NaN",
             "\"1\"",
@@ -202,5 +202,53 @@ mod tests {
     fn people_read_two_decimals() {
         assert_eq!(Money(1050).to_string(), "10.50");
         assert_eq!(Money(-5).to_string(), "-0.05");
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(json: &str) -> Option<Money> {
+        serde_json::from_str(json).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_comes_back(cents in 0..=Money::MAX.0) {
+            let json = serde_json::to_string(&Money(cents)).unwrap();
+            prop_assert_eq!(read(&json), Some(Money(cents)));
+        }
+
+        #[test]
+        fn an_amount_is_read_as_people_write_it(cents in 0..=Money::MAX.0, zeros in 0..12_usize) {
+            let json = format!("{}{}", Money(cents), "0".repeat(zeros));
+            prop_assert_eq!(read(&json), Some(Money(cents)), "{}", json);
+        }
+
+        // Fifteen digits in all: beyond, a double does not tell one amount from the next.
+        #[test]
+        fn a_third_decimal_is_refused(cents in 0..=Money::MAX.0 / 10, third in 1..=9) {
+            let json = format!("{}{third}", Money(cents));
+            prop_assert_eq!(read(&json), None, "{}", json);
+        }
+
+        #[test]
+        fn no_other_number_is_an_amount(number in prop_oneof![any::<f64>(), 0.0..1e13]) {
+            if let Some(money) = read(&number.to_string()) {
+                prop_assert!(money.is_valid());
+                prop_assert!(as_double(money.0) - number == 0.0, "{money} for {number}");
+            }
+        }
+
+        #[test]
+        fn arithmetic_is_right_or_refused(one: i64, other: i64, quantity: i32) {
+            let valid = |cents: i128| i64::try_from(cents).ok().map(Money).filter(|m| m.is_valid());
+            let (a, b, n) = (i128::from(one), i128::from(other), i128::from(quantity));
+            prop_assert_eq!(Money(one).plus(Money(other)), valid(a + b));
+            prop_assert_eq!(Money(one).times(quantity), valid(a * n));
+        }
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod lock;
 mod m20261122_000001_create_marketplace;
 mod m20261122_000002_create_idempotency_keys;
+mod m20261122_000003_create_api_keys;
 mod schema;
 
 pub use command::{Command, pending, run};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_create_marketplace::Migration),
             Box::new(m20261122_000002_create_idempotency_keys::Migration),
+            Box::new(m20261122_000003_create_api_keys::Migration),
         ]
     }
 }

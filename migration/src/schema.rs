@@ -38,6 +38,12 @@ pub fn utc_micros(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     column
 }
 
+/// The same column, which may be without a value.
+pub fn optional(mut column: ColumnDef) -> ColumnDef {
+    column.null();
+    column
+}
+
 /// A name of up to 200 characters, sorted by code points on every database.
 pub fn name(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);

@@ -1,7 +1,7 @@
 //! Connections: pools for reading and writing, and the one way to write.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use sea_orm::{
 use crate::{
     Error, Result,
     group_commit::GroupCommit,
+    pool::{Counters, Load, Pool},
     transaction::{PATIENCE, pause, with_retries},
 };
 
@@ -39,15 +40,16 @@ pub struct Settings {
 /// other. On PostgreSQL and MySQL both are the same pool.
 #[derive(Clone, Debug)]
 pub struct Database {
-    reader: DatabaseConnection,
+    reader: Pool,
     writer: Writer,
     max_connections: u32,
+    counters: Arc<Counters>,
 }
 
 #[derive(Clone, Debug)]
 enum Writer {
     /// Where transactions run side by side.
-    Pool(DatabaseConnection),
+    Pool(Pool),
     /// Where there is one at a time: SQLite.
     Grouped(Arc<GroupCommit>),
 }
@@ -56,20 +58,22 @@ impl Database {
     /// Connects, or tells why that cannot be, within the acquire timeout.
     pub async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Self> {
         let options = options(url, settings);
+        let counters = Arc::default();
         let (reader, writer) = if url.backend() == Backend::Sqlite {
             let writer = open_first(sqlite_writer(options.clone())).await?;
-            let writer = Writer::Grouped(Arc::new(GroupCommit::new(writer)));
-            (open(sqlite_reader(options)).await?, writer)
+            let writer = GroupCommit::new(Pool::new("write", writer, &counters));
+            let reader = Pool::new("read", open(sqlite_reader(options)).await?, &counters);
+            (reader, Writer::Grouped(Arc::new(writer)))
         } else {
-            let pool = open(options).await?;
+            let pool = Pool::new("all", open(options).await?, &counters);
             (pool.clone(), Writer::Pool(pool))
         };
-        Ok(Self { reader, writer, max_connections: settings.max_connections })
+        Ok(Self { reader, writer, max_connections: settings.max_connections, counters })
     }
 
     /// The pool for reading. Each statement takes a connection and gives it back.
     #[must_use]
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Pool {
         &self.reader
     }
 
@@ -91,7 +95,11 @@ impl Database {
     {
         match self.writer.clone() {
             Writer::Pool(pool) => {
-                tokio::spawn(async move { with_retries(&pool, &work).await }).await?
+                let task = tokio::spawn(async move {
+                    let (connections, _asking) = pool.ask();
+                    with_retries(connections, &work).await
+                });
+                task.await?
             }
             Writer::Grouped(group) => group.write(work).await,
         }
@@ -105,17 +113,36 @@ impl Database {
         loop {
             tokio::time::sleep(CHECKPOINT_INTERVAL).await;
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            if let Err(error) = group.writer().execute_unprepared(checkpoint).await {
+            if let Err(error) = group.pool().execute_unprepared(checkpoint).await {
                 log::warn!("cannot shorten the write-ahead log: {error}");
             }
         }
+    }
+
+    /// How busy the database is.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let mut pools = vec![self.reader.load()];
+        if let Writer::Grouped(group) = &self.writer {
+            pools.push(group.pool().load());
+        }
+        Load {
+            pools,
+            statements: self.counters.statements.load(Relaxed),
+            orders_placed: self.counters.orders_placed.load(Relaxed),
+        }
+    }
+
+    /// Counts an order that is placed.
+    pub(crate) fn count_order(&self) {
+        self.counters.orders_placed.fetch_add(1, Relaxed);
     }
 
     /// Lets running statements end, then closes every connection.
     pub async fn close(self) -> Result<()> {
         self.reader.close().await?;
         if let Writer::Grouped(group) = &self.writer {
-            group.writer().clone().close().await?;
+            group.pool().clone().close().await?;
         }
         Ok(())
     }

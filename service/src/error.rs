@@ -46,6 +46,12 @@ pub enum Error {
     /// Another request came with this idempotency key before.
     #[error("this Idempotency-Key came with another request before")]
     KeyReused,
+    /// There is no such key to the API.
+    #[error("there is no API key {0}")]
+    NoSuchKey(String),
+    /// The operating system has no random bytes for a key.
+    #[error("no random bytes: {0}")]
+    NoRandomness(#[from] rand::rngs::SysError),
     /// Only an empty database can be seeded.
     #[error("the database is not empty; seeding adds to nothing")]
     NotEmpty,
@@ -94,6 +100,7 @@ impl Error {
             | Self::InUse { .. }
             | Self::PreconditionFailed
             | Self::KeyReused
+            | Self::NoSuchKey(_)
             | Self::NotEmpty
             | Self::NothingToOrder
             | Self::AmountOutOfRange(_) => true,
@@ -101,6 +108,7 @@ impl Error {
             | Self::Contention(_)
             | Self::Unavailable(_)
             | Self::Internal(_)
+            | Self::NoRandomness(_)
             | Self::Json(_)
             | Self::Task(_)
             | Self::NoAnswer(_) => false,

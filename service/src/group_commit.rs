@@ -4,10 +4,10 @@
 //! the same for many as for one. Each transaction is a savepoint of the group's, is refused alone if it is
 //! refused, and is acknowledged only when the group is on the disk.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::sync::{
     Mutex,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -15,28 +15,29 @@ use tokio::sync::{
 };
 
 use crate::{
-    Result,
-    transaction::{Work, begin, with_retries},
+    Error, Result,
+    pool::Pool,
+    transaction::{PATIENCE, Work, begin, with_retries},
 };
 
 /// The writer and who waits for it.
 #[derive(Debug)]
 pub struct GroupCommit {
-    writer: DatabaseConnection,
+    pool: Pool,
     queue: UnboundedSender<Box<dyn Member>>,
     waiting: Mutex<UnboundedReceiver<Box<dyn Member>>>,
 }
 
 impl GroupCommit {
-    /// Of a connection that is used for nothing else at the same time.
-    pub fn new(writer: DatabaseConnection) -> Self {
+    /// Of a pool of one connection.
+    pub fn new(pool: Pool) -> Self {
         let (queue, waiting) = unbounded_channel();
-        Self { writer, queue, waiting: Mutex::new(waiting) }
+        Self { pool, queue, waiting: Mutex::new(waiting) }
     }
 
     /// The writer itself.
-    pub fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Carries out `work` in a transaction, together with whatever else waits.
@@ -46,9 +47,10 @@ impl GroupCommit {
         F: Work<T> + Send + Sync + 'static,
     {
         let (reply, outcome) = oneshot::channel();
-        let member = Transaction { work, outcome: None, reply };
+        let member = Transaction { work, outcome: None, reply, since: Instant::now() };
         // A task of its own: a caller that goes away does not stop it halfway.
         tokio::spawn(async move {
+            let (writer, _asking) = self.pool.ask();
             let sent = self.queue.send(Box::new(member));
             debug_assert!(sent.is_ok(), "the receiver lives as long as the sender");
             // Whoever has the turn takes all who wait; most find that they were taken along.
@@ -57,31 +59,36 @@ impl GroupCommit {
             while let Ok(member) = waiting.try_recv() {
                 group.push(member);
             }
-            self.carry_out(group).await;
+            carry_out(writer, group).await;
         });
         outcome.await?
     }
+}
 
-    async fn carry_out(&self, mut group: Vec<Box<dyn Member>>) {
-        if group.len() > 1 {
-            match self.commit(&mut group).await {
-                Ok(()) => return group.into_iter().for_each(<dyn Member>::acknowledge),
-                Err(error) => log::debug!("one by one: {error}"),
-            }
-        }
-        for member in group {
-            member.alone(&self.writer).await;
+async fn carry_out(writer: &DatabaseConnection, mut group: Vec<Box<dyn Member>>) {
+    if group.len() > 1 {
+        match commit(writer, &mut group).await {
+            Ok(()) => return group.into_iter().for_each(<dyn Member>::acknowledge),
+            Err(error) => log::debug!("one by one: {error}"),
         }
     }
-
-    /// All in one transaction; an error that is not just one member's own undoes them all.
-    async fn commit(&self, group: &mut [Box<dyn Member>]) -> Result<()> {
-        let txn = begin(&self.writer).await?;
-        for member in group {
-            member.within(&txn).await?;
+    for member in group {
+        // Another process may hold the file: whoever waits long is told so, and not one after the other.
+        if member.since().elapsed() > PATIENCE {
+            member.refuse();
+        } else {
+            member.alone(writer).await;
         }
-        Ok(txn.commit().await?)
     }
+}
+
+/// All in one transaction; an error that is not just one member's own undoes them all.
+async fn commit(writer: &DatabaseConnection, group: &mut [Box<dyn Member>]) -> Result<()> {
+    let txn = begin(writer).await?;
+    for member in group {
+        member.within(&txn).await?;
+    }
+    Ok(txn.commit().await?)
 }
 
 /// A transaction of a group, whatever it returns.
@@ -94,12 +101,19 @@ trait Member: Send {
 
     /// Tells what came of it.
     fn acknowledge(self: Box<Self>);
+
+    /// Tells that nothing came of it.
+    fn refuse(self: Box<Self>);
+
+    /// Since when it waits.
+    fn since(&self) -> Instant;
 }
 
 struct Transaction<T, F> {
     work: F,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
+    since: Instant,
 }
 
 impl<T, F> Member for Transaction<T, F>
@@ -140,5 +154,14 @@ where
         if let Some(outcome) = self.outcome {
             let _ = self.reply.send(outcome);
         }
+    }
+
+    fn refuse(self: Box<Self>) {
+        let late = DbErr::Custom("the writer was busy for too long".to_owned());
+        let _ = self.reply.send(Err(Error::Contention(late)));
+    }
+
+    fn since(&self) -> Instant {
+        self.since
     }
 }

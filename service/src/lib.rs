@@ -4,6 +4,7 @@
 //! is loaded behind the caller's back. Every task takes a pooled connection of its own, for one
 //! statement or one transaction, and no connection is held while a caller makes up its mind.
 
+pub mod api_keys;
 pub mod customers;
 mod database;
 mod error;
@@ -15,6 +16,7 @@ mod keyset;
 pub mod list;
 pub mod orders;
 mod pages;
+mod pool;
 pub mod reports;
 pub mod seed;
 mod statement;
@@ -25,3 +27,4 @@ pub mod version;
 
 pub use database::{Database, Settings};
 pub use error::{Error, Fault, Result};
+pub use pool::{Load, Pool, PoolLoad};

@@ -71,6 +71,7 @@ async fn a_password_is_never_printed(db: &TestDatabase) {
         (MARKETSVC, &["serve", "--echo"][..]),
         (MARKETSVC, &["migrate", "up", "--echo"]),
         (MARKETSVC, &["seed", "demo", "--echo"]),
+        (MARKETSVC, &["api-key", "list", "--echo"]),
         (MIGRATION, &["up"]),
     ] {
         let output = tokio::process::Command::new(program)
@@ -92,6 +93,7 @@ async fn help_shows_the_environment_but_not_its_values(_: &TestDatabase) {
         (MARKETSVC, &["serve", "--help"]),
         (MARKETSVC, &["migrate", "--help"]),
         (MARKETSVC, &["seed", "generate", "--help"]),
+        (MARKETSVC, &["api-key", "create", "--help"]),
         (MIGRATION, &["--help"]),
     ] {
         let output = run(program, "postgres://joe:s3cret@127.0.0.1/shop", args).await;

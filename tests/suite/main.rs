@@ -14,16 +14,19 @@
 )]
 
 mod answers;
+mod auth;
 mod cli;
 mod concurrency;
 mod harness;
 mod migrations;
+mod operation;
 mod orders;
 mod refusals;
 mod schema;
 mod seeding;
 mod statements;
 mod streaming;
+mod trials;
 mod v1;
 
 use harness::case::{Case, trials};
@@ -32,15 +35,18 @@ use libtest_mimic::Arguments;
 fn main() {
     let cases: Vec<Case> = [
         answers::cases(),
+        auth::cases(),
         cli::cases(),
         concurrency::cases(),
         migrations::cases(),
+        operation::cases(),
         orders::cases(),
         refusals::cases(),
         schema::cases(),
         seeding::cases(),
         statements::cases(),
         streaming::cases(),
+        trials::cases(),
         v1::cases(),
     ]
     .into_iter()

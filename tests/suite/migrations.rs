@@ -13,8 +13,9 @@ use crate::{
 
 const FIRST: &str = "m20261122_000001_create_marketplace";
 const SECOND: &str = "m20261122_000002_create_idempotency_keys";
-const TABLES: [&str; 6] =
-    ["address", "customer", "item", "orders", "order_items", "idempotency_keys"];
+const THIRD: &str = "m20261122_000003_create_api_keys";
+const TABLES: [&str; 7] =
+    ["address", "customer", "item", "orders", "order_items", "idempotency_keys", "api_keys"];
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -35,18 +36,19 @@ async fn both_programs_go_forwards_and_backwards(db: &TestDatabase) {
             assert!(output.status.success(), "{args:?}: {}", stderr(&output));
             String::from_utf8(output.stdout).unwrap()
         };
-        let applied = format!("applied {FIRST}\napplied {SECOND}\n");
-        let rolled_back = format!("rolled back {SECOND}\nrolled back {FIRST}\n");
-        let pending = format!("Pending  {FIRST}\nPending  {SECOND}\n");
+        let applied = format!("applied {FIRST}\napplied {SECOND}\napplied {THIRD}\n");
+        let older_rolled_back = format!("rolled back {SECOND}\nrolled back {FIRST}\n");
+        let rolled_back = format!("rolled back {THIRD}\n{older_rolled_back}");
+        let pending = format!("Pending  {FIRST}\nPending  {SECOND}\nPending  {THIRD}\n");
         assert_eq!(ask(&["status"]).await, pending);
         assert_eq!(ask(&["up"]).await, applied);
         assert_eq!(ask(&["up"]).await, "nothing to do\n");
         assert_eq!(ask(&["status"]).await, pending.replace("Pending", "Applied"));
-        assert_eq!(ask(&["down"]).await, format!("rolled back {SECOND}\n"));
-        assert_eq!(ask(&["down", "-n", "5"]).await, format!("rolled back {FIRST}\n"));
+        assert_eq!(ask(&["down"]).await, format!("rolled back {THIRD}\n"));
+        assert_eq!(ask(&["down", "-n", "5"]).await, older_rolled_back);
         assert_eq!(ask(&["down"]).await, "nothing to do\n");
         assert_eq!(ask(&["up", "-n", "1"]).await, format!("applied {FIRST}\n"));
-        assert_eq!(ask(&["up"]).await, format!("applied {SECOND}\n"));
+        assert_eq!(ask(&["up"]).await, format!("applied {SECOND}\napplied {THIRD}\n"));
         assert_eq!(ask(&["refresh"]).await, format!("{rolled_back}{applied}"));
         db.execute("CREATE TABLE stranger (id INT)").await.unwrap();
         assert_eq!(ask(&["fresh"]).await, applied);
@@ -68,7 +70,7 @@ async fn migrators_that_start_at_once_all_succeed(db: &TestDatabase) {
     }
     let applied = outputs.iter().filter(|output| output.stdout.starts_with(b"applied")).count();
     assert_eq!(applied, 1);
-    assert_eq!(db.count("seaql_migrations").await, 2);
+    assert_eq!(db.count("seaql_migrations").await, 3);
 
     let servers = join_all((0..4).map(|_| db.serve_demo())).await;
     for server in servers {

@@ -89,9 +89,9 @@ async fn answer<Row: Serialize + CsvRow + 'static>(
     pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let (mut answer, extension) = if wants_csv(request)? {
-        (csv(pages).await?, "csv")
+        (csv(request, pages).await?, "csv")
     } else {
-        (ndjson(pages).await?, "ndjson")
+        (ndjson(request, pages).await?, "ndjson")
     };
     let disposition = format!("attachment; filename=\"{name}.{extension}\"");
     let disposition = HeaderValue::from_str(&disposition);

@@ -19,6 +19,7 @@ use crate::{
     clock, conditional,
     fields::{self, Fields, FromFields},
     id::Id,
+    limits::Limits,
     openapi::Routes,
     problem::Problem,
     streaming::json_array,
@@ -47,16 +48,20 @@ async fn welcome() -> Json<&'static str> {
 /// All customers with their addresses, streamed.
 #[utoipa::path(get, path = "/api/customers", tag = "tutorial", operation_id = "tutorial_list_customers",
     responses((status = 200, description = "The customers", body = Vec<tutorial::Customer>)))]
-async fn list_customers(db: Data<Database>) -> Result<HttpResponse, Problem> {
-    json_array(tutorial::stream_customers(db.as_ref().clone())).await
+async fn list_customers(db: Data<Database>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    json_array(&request, tutorial::stream_customers(db.as_ref().clone())).await
 }
 
 /// A customer's orders with their lines, streamed; none for an unknown customer.
 #[utoipa::path(get, path = "/api/orders/{id}", tag = "tutorial", operation_id = "tutorial_list_orders_of_customer",
     params(("id" = i64, Path, description = "The customer")),
     responses((status = 200, description = "The orders", body = Vec<tutorial::Order>)))]
-async fn list_orders_of_customer(db: Data<Database>, id: Id) -> Result<HttpResponse, Problem> {
-    json_array(tutorial::stream_orders_of_customer(db.as_ref().clone(), id.0)).await
+async fn list_orders_of_customer(
+    db: Data<Database>,
+    id: Id,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    json_array(&request, tutorial::stream_orders_of_customer(db.as_ref().clone(), id.0)).await
 }
 
 /// What an order comes to.
@@ -114,7 +119,8 @@ async fn list_order_totals(
         Some(orders) => parse_ids(orders)?,
         None => body_of_get(&request, payload).await?,
     };
-    Ok(Json(orders::totals(&db, ids).await?))
+    let most = Limits::of(&request)?.max_ids;
+    Ok(Json(orders::totals(&db, ids, most).await?))
 }
 
 async fn body_of_get(request: &HttpRequest, payload: Payload) -> Result<Vec<i64>, Problem> {
@@ -147,9 +153,10 @@ struct Dates {
 async fn list_orders_between(
     db: Data<Database>,
     dates: Path<Dates>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let db = db.as_ref().clone();
-    json_array(tutorial::stream_orders_between(db, dates.after.0, dates.before.0)).await
+    json_array(&request, tutorial::stream_orders_between(db, dates.after.0, dates.before.0)).await
 }
 
 /// Places an order. Like `POST /api/v1/orders`, but an order that cannot be placed is 400.

@@ -47,7 +47,13 @@ pub async fn place(
     now: DateTime<Utc>,
 ) -> Result<Created> {
     let now = now.trunc_subsecs(6);
-    idempotency::create(db, key, now, move |txn| Box::pin(place_in(txn, order.clone(), now))).await
+    let created =
+        idempotency::create(db, key, now, move |txn| Box::pin(place_in(txn, order.clone(), now)))
+            .await?;
+    if !created.replayed {
+        db.count_order();
+    }
+    Ok(created)
 }
 
 /// How many of each item, by its id.

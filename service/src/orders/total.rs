@@ -23,10 +23,10 @@ pub async fn total(db: &impl ConnectionTrait, order_id: i64) -> Result<Money> {
 /// Each order is a task with a connection of its own; when one fails, the others are cancelled.
 ///
 /// # Errors
-/// [`Error::Invalid`] for more than [`MAX_TOTALS`] ids.
-pub async fn totals(db: &Database, order_ids: Vec<i64>) -> Result<Vec<Option<Money>>> {
-    if order_ids.len() > MAX_TOTALS {
-        let detail = format!("{} ids are more than {MAX_TOTALS}", order_ids.len());
+/// [`Error::Invalid`] for more than `most` ids.
+pub async fn totals(db: &Database, order_ids: Vec<i64>, most: usize) -> Result<Vec<Option<Money>>> {
+    if order_ids.len() > most {
+        let detail = format!("{} ids are more than {most}", order_ids.len());
         return Err(Error::Invalid(vec![Fault::new("/orders", detail)]));
     }
     in_tasks(order_ids, db.tasks_per_request(), |order_id| {

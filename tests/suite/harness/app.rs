@@ -10,7 +10,7 @@ use std::{
 use super::{client::Client, database::MARKETSVC, guard::Guard};
 
 /// How long a test waits for what must happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server, its log, and a client for it. Dropping it stops the server.
 pub struct App {
@@ -29,8 +29,20 @@ impl App {
 
     /// [`App::start`] with environment variables.
     pub async fn start_with(url: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut guard = Guard::start(MARKETSVC, "TERM", |command| {
+        Self::start_under(&[], url, args, env).await
+    }
+
+    /// [`App::start_with`] by a program that becomes the one it is given, in another state.
+    pub async fn start_under(
+        wrapper: &[&str],
+        url: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
+        let words = [wrapper, &[MARKETSVC]].concat();
+        let mut guard = Guard::start(words[0], "TERM", |command| {
             command
+                .args(&words[1..])
                 .args(["serve", "--echo", "--listen", "127.0.0.1:0"])
                 .args(args)
                 .env("DATABASE_URL", url)
@@ -47,9 +59,12 @@ impl App {
                 lines.lock().expect("no holder panics").push(line);
             }
         });
-        let line = wait_for(&log, "listening at http://").await;
-        let (_, address) = line.rsplit_once("http://").expect("the address follows");
-        let client = Client::new(&format!("http://{address}"));
+        let line = wait_for(&log, "listening at ").await;
+        // Where the log is JSON, more than the address follows.
+        let line = line.trim_end_matches(['"', '}']);
+        let (before, address) = line.rsplit_once("://").expect("the address follows");
+        let (_, scheme) = before.rsplit_once(' ').expect("the scheme stands before it");
+        let client = Client::new(&format!("{scheme}://{address}"));
         Self { client, address: address.to_owned(), log, guard }
     }
 
@@ -63,24 +78,38 @@ impl App {
         wait_for(&self.log, text).await
     }
 
-    /// The server's process, on Linux.
-    fn pid(&self) -> String {
-        // The shell that guards it has one child.
-        let guard = self.guard.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children"));
-        children.expect("Linux tells").trim().to_owned()
+    /// Ends the server in the midst of what it does. Linux.
+    pub fn kill(&self) {
+        self.guard.kill();
+    }
+
+    /// Tells the server to stop, as a supervisor does.
+    pub fn stop(&mut self) {
+        self.guard.stop();
+    }
+
+    /// The exit code of the server, once it has stopped.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.guard.child.try_wait().expect("it is a child of ours") {
+                return status.code();
+            }
+            assert!(started.elapsed() < PATIENCE, "it goes on:\n{}", self.log().join("\n"));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Lets the server's files grow to so many bytes, or `unlimited`, as on a disk that is full. Linux.
     pub fn limit_files_to(&self, bytes: &str) {
         let limit = format!("--fsize={bytes}:");
-        let status = Command::new("prlimit").args(["--pid", &self.pid(), &limit]).status();
+        let status = Command::new("prlimit").args(["--pid", &self.guard.pid(), &limit]).status();
         assert!(status.expect("prlimit is part of util-linux").success());
     }
 
     /// The most memory the server has used so far, in kB. Linux.
     pub fn peak_memory(&self) -> i64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.guard.pid()));
         let status = status.expect("it runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")

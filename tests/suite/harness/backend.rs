@@ -52,16 +52,19 @@ impl Backend {
     pub fn server_url(self) -> &'static str {
         static POSTGRES: OnceLock<Started> = OnceLock::new();
         static MYSQL: OnceLock<Started> = OnceLock::new();
-        let (started, start): (_, fn() -> (String, Guard)) = match self {
-            Self::Postgres => (&POSTGRES, postgres::start),
-            Self::Mysql => (&MYSQL, mysql::start),
+        let started = match self {
+            Self::Postgres => &POSTGRES,
+            Self::Mysql => &MYSQL,
             Self::Sqlite => panic!("SQLite has no server"),
         };
         let started = started.get_or_init(|| {
             let started = if let Some(url) = self.given() {
                 Started { url, _guard: None }
             } else {
-                let (url, guard) = start();
+                let (url, guard) = match self {
+                    Self::Postgres => postgres::start(false),
+                    _ => mysql::start(false),
+                };
                 Started { url, _guard: Some(guard) }
             };
             wait_and_sweep(&started.url);
@@ -102,7 +105,8 @@ fn wait_and_sweep(url: &str) {
     thread.join().expect("the server should answer");
 }
 
-async fn wait(url: &str) -> DatabaseConnection {
+/// A connection, once the server answers.
+pub async fn wait(url: &str) -> DatabaseConnection {
     let started = Instant::now();
     loop {
         match connect(url).await {

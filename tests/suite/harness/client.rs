@@ -92,10 +92,14 @@ pub struct Answer {
 impl Answer {
     /// Sends the request and reads the answer to its end.
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("the server should answer");
+        Self::try_of(request).await.expect("the server should answer, and to the end")
+    }
+
+    /// [`Answer::of`], unless the server goes away meanwhile.
+    pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.text().await.expect("the answer should be whole");
-        Self { status, headers, body }
+        Ok(Self { status, headers, body: response.text().await? })
     }
 
     pub fn json(&self) -> Value {

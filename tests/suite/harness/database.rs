@@ -1,6 +1,7 @@
 //! A database for one test.
 
 use std::{
+    path::Path,
     process::Output,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
@@ -46,6 +47,11 @@ impl TestDatabase {
         let (server, _) = backend.server_url().rsplit_once('/').expect("a URL has a slash");
         let url = format!("{server}/{name}");
         Self { backend, url, name, _directory: None }
+    }
+
+    /// One that is made by whoever opens it, or was made before, and is not to be removed.
+    pub fn at(backend: Backend, url: String) -> Self {
+        Self { backend, url, name: String::new(), _directory: None }
     }
 
     /// Drops it, whoever is connected.
@@ -128,6 +134,21 @@ impl TestDatabase {
         let statement = Statement::from_string(db.get_database_backend(), sql);
         let row = db.query_one_raw(statement).await.expect(sql).expect("there should be a row");
         row.try_get("", "n").expect("n should be a number")
+    }
+
+    /// The file of a SQLite database.
+    pub fn file(&self) -> &Path {
+        let path = self.url.strip_prefix("sqlite://").expect("only SQLite has a file");
+        Path::new(path.split('?').next().unwrap_or_default())
+    }
+
+    /// Has SQLite look at every page of its file.
+    pub async fn check_file(&self) {
+        let db = self.connect().await;
+        let check = Statement::from_string(db.get_database_backend(), "PRAGMA integrity_check");
+        let row = db.query_one_raw(check).await.expect("it should be readable");
+        let verdict: String = row.expect("a verdict").try_get_by_index(0).expect("is a text");
+        assert_eq!(verdict, "ok");
     }
 
     /// How many rows `table` has.

@@ -1,25 +1,28 @@
 //! Processes that end with the test process, however that ends.
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-/// Starts its arguments, waits for the pipe from the test process to close, and then stops them. A file
-/// that outgrows a limit is an error to them, not the end.
+/// Starts its arguments, waits for the pipe from the test process to close, and then stops them. A line
+/// says that they were killed and are to be started again. A file that outgrows a limit is an error to
+/// them, not the end.
 const WATCH: &str = r#"
 trap "" XFSZ
 "$@" & child=$!
-read -r _
+while read -r _; do wait $child; "$@" & child=$!; done
 kill -"$GUARD_SIGNAL" $child 2>/dev/null
-wait $child
+wait $child; code=$?
 [ -z "$GUARD_REMOVE" ] || rm -rf "$GUARD_REMOVE"
+exit $code
 "#;
 
 /// A process under watch. Dropping it stops the process.
 pub struct Guard {
     pub child: Child,
-    _pipe: ChildStdin,
+    pipe: Option<ChildStdin>,
 }
 
 impl Guard {
@@ -34,8 +37,43 @@ impl Guard {
         configure(&mut command);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("sh should start");
         let pipe = child.stdin.take().expect("stdin is piped");
-        Self { child, _pipe: pipe }
+        Self { child, pipe: Some(pipe) }
     }
+
+    /// The number of the process. Linux.
+    pub fn pid(&self) -> String {
+        // The shell that guards it has one child.
+        children(&self.child.id().to_string()).trim().to_owned()
+    }
+
+    /// Ends the process and what it started, as a failure of the power would. Linux.
+    pub fn kill(&self) {
+        let pid = self.pid();
+        // First it must not start any more.
+        signal("STOP", &pid);
+        signal("KILL", &format!("{pid} {}", children(&pid)));
+    }
+
+    /// Starts the process again after [`Self::kill`].
+    pub fn start_again(&mut self) {
+        let pipe = self.pipe.as_mut().expect("it was not told to stop");
+        pipe.write_all(b"\n").expect("the shell waits for lines");
+    }
+
+    /// Sends the signal, and does not wait for what it does.
+    pub fn stop(&mut self) {
+        self.pipe = None;
+    }
+}
+
+fn children(pid: &str) -> String {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.expect("Linux tells")
+}
+
+fn signal(signal: &str, pids: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{signal} {pids}")]).status();
+    assert!(status.expect("sh should start").success(), "kill -{signal} {pids}");
 }
 
 /// Database servers do not run as root: who to be instead.

@@ -9,3 +9,4 @@ mod guard;
 mod mysql;
 mod postgres;
 pub mod proxy;
+pub mod server;

@@ -9,8 +9,8 @@ pub fn is_installed() -> bool {
     find("mariadb-install-db").is_some() && find("mariadbd").is_some()
 }
 
-/// Starts a server and returns its URL.
-pub fn start() -> (String, Guard) {
+/// Starts a server and returns its URL. What is committed there outlives it if `durable`, which takes time.
+pub fn start(durable: bool) -> (String, Guard) {
     let directory = data_directory();
     let datadir = format!("--datadir={}", directory.display());
     let install = find("mariadb-install-db").expect("mariadb-install-db is installed");
@@ -26,7 +26,8 @@ pub fn start() -> (String, Guard) {
     let guard = Guard::start(mariadbd, "KILL", |command| {
         command
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"])
-            .args(["--innodb-flush-log-at-trx-commit=0", "--max-connections=300"])
+            .arg(format!("--innodb-flush-log-at-trx-commit={}", u8::from(durable)))
+            .arg("--max-connections=300")
             .arg(&datadir)
             .arg(format!("--port={port}"))
             .arg(format!("--socket={}", directory.join("socket").display()))

@@ -9,8 +9,8 @@ pub fn is_installed() -> bool {
     find("initdb").is_some() && find("postgres").is_some()
 }
 
-/// Starts a server and returns its URL.
-pub fn start() -> (String, Guard) {
+/// Starts a server and returns its URL. What is committed there outlives it if `durable`, which takes time.
+pub fn start(durable: bool) -> (String, Guard) {
     let directory = data_directory();
     let initdb = find("initdb").expect("initdb is installed");
     let mut init = Command::new(initdb);
@@ -36,7 +36,8 @@ pub fn start() -> (String, Guard) {
             .arg("-k")
             .arg(&directory)
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
-            .args(["-c", "fsync=off", "-c", "max_connections=300"])
+            .args(["-c", if durable { "fsync=on" } else { "fsync=off" }])
+            .args(["-c", "max_connections=300"])
             .env("GUARD_REMOVE", &directory)
             .current_dir(&directory)
             .stdout(Stdio::null())

@@ -43,7 +43,7 @@ async fn every_described_route_is_there(db: &TestDatabase) {
             operations += 1;
         }
     }
-    assert_eq!(operations, 25);
+    assert_eq!(operations, 28);
 }
 
 async fn people_can_read_it_without_network(db: &TestDatabase) {
