@@ -20,8 +20,13 @@ use service::{
     Database,
     api_keys::{self, Role},
 };
+use tokio::time::timeout;
 
-use crate::{clock, problem::Problem};
+use crate::{
+    clock,
+    limits::{self, Limits},
+    problem::Problem,
+};
 
 /// How a request without a key is told what it lacks (RFC 6750).
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="marketsvc""#);
@@ -190,7 +195,9 @@ async fn check(request: &ServiceRequest) -> Result<(), Refusal> {
     };
     let db = request.app_data::<Data<Database>>();
     let db = db.ok_or_else(|| Problem::internal("the server has no database"))?;
-    let caller = api_keys::authenticate(db.reader(), token, clock::now()).await;
+    let limit = Limits::of(request.request())?.request_timeout;
+    let caller = timeout(limit, api_keys::authenticate(db.reader(), token, clock::now())).await;
+    let caller = caller.map_err(|_| limits::too_late(&Method::GET))?;
     let Some(caller) = caller.map_err(Problem::from)? else {
         let wrong = "the API key is unknown, has expired or was revoked";
         return Err(Refusal::unauthorised(wrong, INVALID_TOKEN));

@@ -2,6 +2,8 @@
 //! those that run.
 
 use std::{
+    future::pending,
+    io,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
@@ -29,35 +31,45 @@ impl Draining {
     }
 }
 
-/// Waits for SIGTERM or SIGINT and stops the server; a second one ends the waiting.
-pub async fn on_signal(server: ServerHandle, draining: Data<Draining>, settings: Settings) {
-    let (mut terminate, mut interrupt) =
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-            (Err(error), _) | (_, Err(error)) => {
-                log::error!("no signal will stop the server in good order: {error}");
-                return;
-            }
-        };
-    either(&mut terminate, &mut interrupt).await;
+/// SIGTERM and SIGINT, which from now on stop nothing by themselves.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Catches them.
+    pub fn catch() -> io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Stops the server in good order at the first signal; ends at the second one, whatever still runs.
+pub async fn on_signal(
+    mut signals: Signals,
+    server: ServerHandle,
+    draining: Data<Draining>,
+    settings: Settings,
+) {
+    signals.next().await;
     log::info!("stopping: not ready for {:?}, then no more requests", settings.delay);
     draining.0.store(true, Relaxed);
     let in_order = async {
         sleep(settings.delay).await;
         server.stop(true).await;
+        // The server ends by itself then.
+        pending::<()>().await;
     };
     tokio::select! {
         () = in_order => {}
-        () = either(&mut terminate, &mut interrupt) => {
-            log::warn!("stopping at once");
-            server.stop(false).await;
-        }
-    }
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = signals.next() => log::warn!("stopping at once"),
     }
 }

@@ -15,7 +15,7 @@ use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::Next,
     web::Data,
 };
@@ -228,6 +228,10 @@ pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Probes are answered however busy the service is.
+    if is_probe(request.path()) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
     match admit(&request) {
         Ok(_inside) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(problem) => Ok(request.error_response(problem)),
@@ -237,10 +241,6 @@ pub async fn guard(
 fn admit(request: &ServiceRequest) -> Result<Inside, Problem> {
     let gate = gate(request)?;
     gate.check_address(request)?;
-    // Probes are answered however busy the service is.
-    if is_probe(request.path()) {
-        return gate.enter(usize::MAX);
-    }
     gate.enter(Limits::of(request.request())?.max_concurrent_requests)
 }
 
@@ -266,11 +266,21 @@ pub async fn in_time(
     // What writes goes on: a transaction has a task of its own.
     let answer = tokio::time::timeout(limit, next.call(request)).await;
     let Ok(answer) = answer else {
-        let late = "the answer took too long; try again";
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, late);
-        return Ok(ServiceResponse::from_err(problem, asked));
+        return Ok(ServiceResponse::from_err(too_late(asked.method()), asked));
     };
     Ok(answer?.map_into_boxed_body())
+}
+
+/// 503: nobody waits for the answer any longer.
+#[must_use]
+pub fn too_late(method: &Method) -> Problem {
+    let detail = if method.is_safe() {
+        "the answer took too long; try again"
+    } else {
+        "the answer took too long, and may have been carried out all the same; try again with the same \
+         Idempotency-Key"
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 fn gate(request: &ServiceRequest) -> Result<Data<Gate>, Problem> {

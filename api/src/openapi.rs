@@ -174,6 +174,7 @@ fn add_access(access: Access, operation: &mut Operation) {
     extensions.insert("x-role".to_owned(), role.as_str().into());
     let unauthorized = RefOr::Ref(Ref::from_response_name("Unauthorized"));
     operation.responses.responses.insert("401".to_owned(), unauthorized);
+    add_problem(&mut operation.responses, "429");
     // No key may do less than read.
     if role > Role::Reader {
         add_problem(&mut operation.responses, "403");

@@ -19,7 +19,7 @@ use service::{Database, idempotency};
 use crate::{
     auth::{self, Authentication},
     clock,
-    drain::{self, Draining},
+    drain::{self, Draining, Signals},
     limits::{self, Gate, Limits},
     metrics::{self, Metrics},
     problem::{self, Problem},
@@ -115,16 +115,20 @@ impl Application {
 
     /// Serves until a signal says stop, then lets running requests end.
     pub async fn run(self) -> Result<()> {
+        let signals = Signals::catch().context("cannot wait for signals")?;
         for address in &self.addresses {
             log::info!("listening at {}://{address}", self.scheme);
         }
         let tasks = [
-            actix_web::rt::spawn(drain::on_signal(self.server.handle(), self.draining, self.drain)),
             actix_web::rt::spawn(self.db.clone().maintain()),
             actix_web::rt::spawn(forget_keys(self.db.clone(), self.limits.key_time_to_live())),
             actix_web::rt::spawn(forget_clients(self.gate)),
         ];
-        self.server.await?;
+        let handle = self.server.handle();
+        tokio::select! {
+            stopped = self.server => stopped?,
+            () = drain::on_signal(signals, handle, self.draining, self.drain) => {}
+        }
         tasks.iter().for_each(JoinHandle::abort);
         match tokio::time::timeout(CLOSING, self.db.close()).await {
             Ok(closed) => closed?,

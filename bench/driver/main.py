@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -79,7 +80,10 @@ def measure_work(databases: Databases, backend: str, work: Work, rounds: int, se
         urls = dict.fromkeys(PEERS, databases.url(backend, work.dataset))
     names = (*PEERS, "constant") if backend == "sqlite" else PEERS
     servers = {name: Server(name, urls.get(name, "")) for name in names}
-    requests = {peer: work.requests(servers[peer], dataset) for peer in PEERS}
+    requests = {}
+    for peer in PEERS:
+        random.seed(work.name)  # The same requests for everyone.
+        requests[peer] = work.requests(servers[peer], dataset)
     sample = requests["marketsvc"][0]
     size = len(servers["marketsvc"].get(sample.path)) if sample.method == "GET" else 250
     requests["constant"] = [type(sample)(f"/{max(size, 2)}", sample.method, sample.body)]

@@ -15,6 +15,8 @@ use sea_orm::{
     },
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     Error, Result,
     group_commit::GroupCommit,
@@ -44,6 +46,8 @@ pub struct Database {
     writer: Writer,
     max_connections: u32,
     counters: Arc<Counters>,
+    /// Where transactions run: one that serves HTTP ends with its worker, and what runs there with it.
+    runtime: Handle,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +72,8 @@ impl Database {
             let pool = Pool::new("all", open(options).await?, &counters);
             (pool.clone(), Writer::Pool(pool))
         };
-        Ok(Self { reader, writer, max_connections: settings.max_connections, counters })
+        let runtime = Handle::current();
+        Ok(Self { reader, writer, max_connections: settings.max_connections, counters, runtime })
     }
 
     /// The pool for reading. Each statement takes a connection and gives it back.
@@ -95,13 +100,13 @@ impl Database {
     {
         match self.writer.clone() {
             Writer::Pool(pool) => {
-                let task = tokio::spawn(async move {
+                let task = self.runtime.spawn(async move {
                     let (connections, _asking) = pool.ask();
                     with_retries(connections, &work).await
                 });
                 task.await?
             }
-            Writer::Grouped(group) => group.write(work).await,
+            Writer::Grouped(group) => group.write(&self.runtime, work).await,
         }
     }
 

@@ -8,10 +8,13 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
-use tokio::sync::{
-    Mutex,
-    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    oneshot,
+use tokio::{
+    runtime::Handle,
+    sync::{
+        Mutex,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
 };
 
 use crate::{
@@ -40,8 +43,8 @@ impl GroupCommit {
         &self.pool
     }
 
-    /// Carries out `work` in a transaction, together with whatever else waits.
-    pub async fn write<T, F>(self: Arc<Self>, work: F) -> Result<T>
+    /// Carries out `work` in a transaction, together with whatever else waits, in a task of `runtime`.
+    pub async fn write<T, F>(self: Arc<Self>, runtime: &Handle, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Work<T> + Send + Sync + 'static,
@@ -49,7 +52,7 @@ impl GroupCommit {
         let (reply, outcome) = oneshot::channel();
         let member = Transaction { work, outcome: None, reply, since: Instant::now() };
         // A task of its own: a caller that goes away does not stop it halfway.
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let (writer, _asking) = self.pool.ask();
             let sent = self.queue.send(Box::new(member));
             debug_assert!(sent.is_ok(), "the receiver lives as long as the sender");
@@ -65,30 +68,57 @@ impl GroupCommit {
     }
 }
 
-async fn carry_out(writer: &DatabaseConnection, mut group: Vec<Box<dyn Member>>) {
+async fn carry_out(writer: &DatabaseConnection, group: Vec<Box<dyn Member>>) {
+    let mut group = without_late(group);
     if group.len() > 1 {
         match commit(writer, &mut group).await {
             Ok(()) => return group.into_iter().for_each(<dyn Member>::acknowledge),
-            Err(error) => log::debug!("one by one: {error}"),
+            // Whether anything took place nobody knows.
+            Err(Failure::Commit(error)) => {
+                let refuse =
+                    |member: Box<dyn Member>| member.refuse(Error::Unavailable(custom(&error)));
+                return group.into_iter().for_each(refuse);
+            }
+            Err(Failure::Before(error)) => log::debug!("one by one: {error}"),
         }
     }
     for member in group {
         // Another process may hold the file: whoever waits long is told so, and not one after the other.
-        if member.since().elapsed() > PATIENCE {
-            member.refuse();
-        } else {
+        for member in without_late(vec![member]) {
             member.alone(writer).await;
         }
     }
 }
 
-/// All in one transaction; an error that is not just one member's own undoes them all.
-async fn commit(writer: &DatabaseConnection, group: &mut [Box<dyn Member>]) -> Result<()> {
-    let txn = begin(writer).await?;
-    for member in group {
-        member.within(&txn).await?;
+/// Refuses those who wait too long already, and returns the others.
+fn without_late(group: Vec<Box<dyn Member>>) -> Vec<Box<dyn Member>> {
+    let (late, in_time): (Vec<_>, Vec<_>) =
+        group.into_iter().partition(|member| member.since().elapsed() > PATIENCE);
+    for member in late {
+        member.refuse(Error::Contention(custom("the writer was busy for too long")));
     }
-    Ok(txn.commit().await?)
+    in_time
+}
+
+fn custom(error: impl ToString) -> DbErr {
+    DbErr::Custom(error.to_string())
+}
+
+/// Where a group failed.
+enum Failure {
+    /// Nothing took place.
+    Before(Error),
+    /// At the end.
+    Commit(DbErr),
+}
+
+/// All in one transaction; an error that is not just one member's own undoes them all.
+async fn commit(writer: &DatabaseConnection, group: &mut [Box<dyn Member>]) -> Result<(), Failure> {
+    let txn = begin(writer).await.map_err(Failure::Before)?;
+    for member in group {
+        member.within(&txn).await.map_err(Failure::Before)?;
+    }
+    txn.commit().await.map_err(Failure::Commit)
 }
 
 /// A transaction of a group, whatever it returns.
@@ -102,8 +132,8 @@ trait Member: Send {
     /// Tells what came of it.
     fn acknowledge(self: Box<Self>);
 
-    /// Tells that nothing came of it.
-    fn refuse(self: Box<Self>);
+    /// Tells why nothing came of it.
+    fn refuse(self: Box<Self>, error: Error);
 
     /// Since when it waits.
     fn since(&self) -> Instant;
@@ -156,9 +186,8 @@ where
         }
     }
 
-    fn refuse(self: Box<Self>) {
-        let late = DbErr::Custom("the writer was busy for too long".to_owned());
-        let _ = self.reply.send(Err(Error::Contention(late)));
+    fn refuse(self: Box<Self>, error: Error) {
+        let _ = self.reply.send(Err(error));
     }
 
     fn since(&self) -> Instant {

@@ -88,6 +88,17 @@ impl App {
         self.guard.stop();
     }
 
+    /// Tells the server a second time to stop. Linux.
+    pub fn stop_at_once(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.guard.pid()]).status();
+        assert!(status.expect("kill is part of any system").success());
+    }
+
+    /// Whether it has not stopped yet.
+    pub fn is_running(&mut self) -> bool {
+        self.guard.child.try_wait().expect("it is a child of ours").is_none()
+    }
+
     /// The exit code of the server, once it has stopped.
     pub async fn exit_code(&mut self) -> Option<i32> {
         let started = Instant::now();
