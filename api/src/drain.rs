@@ -9,7 +9,10 @@ use std::{
 };
 
 use actix_web::{dev::ServerHandle, rt::time::sleep, web::Data};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
 
 /// How long each step takes.
 #[derive(Clone, Copy, Debug)]
@@ -58,18 +61,29 @@ pub async fn on_signal(
     server: ServerHandle,
     draining: Data<Draining>,
     settings: Settings,
+    is_busy: impl Fn() -> bool,
 ) {
     signals.next().await;
     log::info!("stopping: not ready for {:?}, then no more requests", settings.delay);
     draining.0.store(true, Relaxed);
     let in_order = async {
         sleep(settings.delay).await;
-        server.stop(true).await;
+        server.pause().await;
+        // A worker that has nothing to do ends at once, and with it the connections to the database that it
+        // opened for all: no worker is told to stop while anybody may need one.
+        let in_time = timeout(settings.deadline, until_idle(is_busy)).await.is_ok();
+        server.stop(in_time).await;
         // The server ends by itself then.
         pending::<()>().await;
     };
     tokio::select! {
         () = in_order => {}
         () = signals.next() => log::warn!("stopping at once"),
+    }
+}
+
+async fn until_idle(is_busy: impl Fn() -> bool) {
+    while is_busy() {
+        sleep(Duration::from_millis(10)).await;
     }
 }

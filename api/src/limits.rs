@@ -140,6 +140,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 /// Counts what is limited, for all workers together.
 pub struct Gate {
     in_flight: Arc<AtomicUsize>,
+    streams: Arc<AtomicUsize>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     keys: Option<DefaultKeyedRateLimiter<String>>,
 }
@@ -150,15 +151,34 @@ impl Gate {
     pub fn new(limits: &Limits) -> Self {
         Self {
             in_flight: Arc::default(),
+            streams: Arc::default(),
             addresses: quota(limits.rate_per_address).map(RateLimiter::keyed),
             keys: quota(limits.rate_per_key).map(RateLimiter::keyed),
         }
+    }
+
+    /// That of the server that the request came to.
+    pub fn of(request: &HttpRequest) -> Result<Data<Self>, Problem> {
+        let gate = request.app_data::<Data<Self>>().cloned();
+        gate.ok_or_else(|| Problem::internal("the server has no gate"))
     }
 
     /// How many requests wait for their answer to begin.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Relaxed)
+    }
+
+    /// Whether any request is not answered to its end.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.in_flight() > 0 || self.streams.load(Relaxed) > 0
+    }
+
+    /// Counts a stream that is being sent, as long as what is returned lives.
+    #[must_use]
+    pub fn stream(&self) -> Inside {
+        Inside::enter(&self.streams).0
     }
 
     /// Forgets clients who have not come for a while.
@@ -172,8 +192,8 @@ impl Gate {
     }
 
     fn enter(&self, most: usize) -> Result<Inside, Problem> {
-        let inside = Inside(Arc::clone(&self.in_flight));
-        if inside.0.fetch_add(1, Relaxed) >= most {
+        let (inside, before) = Inside::enter(&self.in_flight);
+        if before >= most {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many requests at the same time; try again",
@@ -215,7 +235,15 @@ fn slow_down(is_too_fast: bool) -> Result<(), Problem> {
 }
 
 /// Counts a request as long as it lives.
-struct Inside(Arc<AtomicUsize>);
+pub struct Inside(Arc<AtomicUsize>);
+
+impl Inside {
+    /// Counts one more, and tells how many there were.
+    fn enter(count: &Arc<AtomicUsize>) -> (Self, usize) {
+        let before = count.fetch_add(1, Relaxed);
+        (Self(Arc::clone(count)), before)
+    }
+}
 
 impl Drop for Inside {
     fn drop(&mut self) {
@@ -284,8 +312,7 @@ pub fn too_late(method: &Method) -> Problem {
 }
 
 fn gate(request: &ServiceRequest) -> Result<Data<Gate>, Problem> {
-    let gate = request.app_data::<Data<Gate>>().cloned();
-    gate.ok_or_else(|| Problem::internal("the server has no gate"))
+    Gate::of(request.request())
 }
 
 /// What a supervisor asks to learn how the service is.

@@ -29,7 +29,7 @@ use crate::{
 /// What the log calls its lines about requests.
 const ACCESS_LOG: &str = "access";
 
-/// How long the database's connections may take to close.
+/// How long connections may take to close, once nobody needs them.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// How a server listens, and what it allows.
@@ -97,7 +97,7 @@ impl Application {
         .keep_alive(KeepAlive::Timeout(Duration::from_mins(1)))
         .client_request_timeout(limits.header_timeout)
         .disable_signals()
-        .shutdown_timeout(drain.deadline.as_secs());
+        .shutdown_timeout(CLOSING.as_secs());
         let server = match tls {
             Some(tls) => server.bind_rustls_0_23(&listen, tls),
             None => server.bind(&listen),
@@ -122,12 +122,14 @@ impl Application {
         let tasks = [
             actix_web::rt::spawn(self.db.clone().maintain()),
             actix_web::rt::spawn(forget_keys(self.db.clone(), self.limits.key_time_to_live())),
-            actix_web::rt::spawn(forget_clients(self.gate)),
+            actix_web::rt::spawn(forget_clients(self.gate.clone())),
         ];
         let handle = self.server.handle();
+        let (db, gate) = (self.db.clone(), self.gate.clone());
+        let is_busy = move || gate.is_busy() || db.load().is_busy();
         tokio::select! {
             stopped = self.server => stopped?,
-            () = drain::on_signal(signals, handle, self.draining, self.drain) => {}
+            () = drain::on_signal(signals, handle, self.draining, self.drain, is_busy) => {}
         }
         tasks.iter().for_each(JoinHandle::abort);
         match tokio::time::timeout(CLOSING, self.db.close()).await {

@@ -7,7 +7,11 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream as streams};
 use serde::Serialize;
 use service::list::Page;
 
-use crate::{limits::Limits, problem::Problem, request_id::RequestId};
+use crate::{
+    limits::{Gate, Limits},
+    problem::Problem,
+    request_id::RequestId,
+};
 
 /// Sends the rows of all pages as one JSON array.
 pub async fn json_array<Row: Serialize + 'static>(
@@ -75,7 +79,11 @@ pub async fn stream<Row: 'static>(
         return Ok(answer.body(first));
     }
     let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
-    let others = pages.map(move |page| write(page?));
+    let sending = Gate::of(request)?.stream();
+    let others = pages.map(move |page| {
+        let _ = &sending; // Until the stream is dropped.
+        write(page?)
+    });
     let others =
         others.inspect_err(move |error| log::error!("{id}: an answer was cut off: {error}"));
     Ok(answer.streaming(streams::iter([Ok(first)]).chain(others)))

@@ -17,7 +17,7 @@ from pathlib import Path
 import report
 from load import stream, wrk
 from servers import CORES, RELEASE, ROOT, Postgres, Server
-from work import DATASETS, LARGER, LONG_STREAMS, MILLION, PLACING, STREAMS, TUTORIAL, Stream, Work
+from work import DATASETS, LARGER, LONG_STREAMS, MILLION, PLACING, QUICK, STREAMS, TUTORIAL, Stream, Work
 
 PEERS = ("marketsvc", "sqlx", "fastapi")
 PGBENCH = ROOT / "bench/pgbench"
@@ -175,11 +175,12 @@ def main() -> None:
     parser.add_argument("--only", help="only the work whose name contains this, printed and not written down")
     options = parser.parse_args()
     rounds, seconds = (2, 1) if options.quick or options.only else (3, 2)
-    works = TUTORIAL + LARGER + (PLACING[1:2] if options.quick else PLACING + MILLION)
-    streams = STREAMS[:1] if options.quick else STREAMS + LONG_STREAMS
-    if options.only:
-        works = [work for work in TUTORIAL + LARGER + PLACING + MILLION if options.only in work.name]
-        streams = [work for work in STREAMS + LONG_STREAMS if options.only in work.name]
+
+    def wanted(backend: str, work: Work | Stream) -> bool:
+        if options.only:
+            return options.only in work.name
+        return not options.quick or work.name in QUICK[backend]
+
 
     folder = Path(tempfile.mkdtemp(prefix="marketsvc-bench-", dir=os.environ.get("BENCH_DIR")))
     folder.chmod(0o755)
@@ -193,13 +194,15 @@ def main() -> None:
         with Postgres(folder / "postgres") as postgres:
             databases = Databases(folder, postgres)
             for backend in ("sqlite", "postgres"):
-                for work in works:
-                    keep(measure_work(databases, backend, work, rounds, seconds))
-                for work in streams:
-                    slow = work in LONG_STREAMS
-                    keep(measure_stream(databases, backend, work, 1 if slow or options.quick else rounds))
+                for work in TUTORIAL + LARGER + PLACING + MILLION:
+                    if wanted(backend, work):
+                        keep(measure_work(databases, backend, work, rounds, seconds))
+                for work in STREAMS + LONG_STREAMS:
+                    if wanted(backend, work):
+                        once = options.quick or work in LONG_STREAMS
+                        keep(measure_stream(databases, backend, work, 1 if once else rounds))
             if not options.only:
-                keep(measure_start(databases, 3 * rounds))
+                keep(measure_start(databases, rounds if options.quick else 3 * rounds))
                 keep(measure_log(databases, rounds, seconds))
             facts = {
                 "date": datetime.now(UTC).strftime("%Y-%m-%d"),

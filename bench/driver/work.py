@@ -136,3 +136,9 @@ LONG_STREAMS = [
     Stream("stream-customers-1m", "1,000,000 customers", "1m", "/api/customers"),
     Stream("stream-orders-1m", "1,000,000 orders with lines", "1m", YEARS, ("marketsvc", "sqlx")),
 ]
+
+# What is measured where time is short, by database.
+QUICK = {
+    "sqlite": {"welcome", "orders", "total", "totals", "place", "page-10k", "single-10k", "place-16", "stream-customers-100k"},
+    "postgres": {"total", "page-10k", "place-16"},
+}

@@ -21,6 +21,14 @@ pub struct Load {
     pub orders_placed: u64,
 }
 
+impl Load {
+    /// Whether anybody has or wants a connection.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pools.iter().any(|pool| pool.asking > 0)
+    }
+}
+
 /// How busy a pool is.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLoad {
@@ -32,6 +40,8 @@ pub struct PoolLoad {
     pub idle: usize,
     /// Tasks that wait for one.
     pub waiting: usize,
+    /// Tasks that have one or wait for one.
+    pub asking: usize,
 }
 
 /// Counts for all pools of a process.
@@ -88,8 +98,9 @@ impl Pool {
             }
         };
         let in_use = usize::try_from(open).unwrap_or(usize::MAX).saturating_sub(idle);
-        let waiting = self.asking.load(Relaxed).saturating_sub(in_use);
-        PoolLoad { name: self.name, in_use, idle, waiting }
+        let asking = self.asking.load(Relaxed);
+        let waiting = asking.saturating_sub(in_use);
+        PoolLoad { name: self.name, in_use, idle, waiting, asking }
     }
 
     /// Lets running statements end, then closes every connection.
