@@ -13,9 +13,6 @@ use serde::Serialize;
 
 use crate::{Database, Error, Result};
 
-/// How long a key is remembered, unless told otherwise.
-pub const TIME_TO_LIVE: TimeDelta = TimeDelta::hours(24);
-
 /// What tells one request from others.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
