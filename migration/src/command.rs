@@ -1,4 +1,4 @@
-//! What an operator can ask of the schema.
+//! Commands that change the schema or report its state.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use sea_orm_migration::{MigrationStatus, MigratorTrait};
 
 use crate::{Migrator, Result, lock};
 
-/// What to do to the schema. Only `down`, `fresh`, `refresh` and `reset` drop anything.
+/// A command of `marketsvc migrate`. Only `down`, `fresh`, `refresh` and `reset` drop tables.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Command {
     /// Apply pending migrations
     Up {
-        /// At most so many; all of them by default
+        /// Maximum number of migrations to apply; all by default
         #[arg(short = 'n', long = "num", value_name = "N")]
         steps: Option<u32>,
     },
-    /// Roll back applied migrations, with the data in what they made
+    /// Roll back applied migrations and drop the data in their tables
     Down {
-        /// So many, the newest first
+        /// Number of migrations to roll back, newest first
         #[arg(short = 'n', long = "num", value_name = "N", default_value_t = 1)]
         steps: u32,
     },
@@ -34,10 +34,10 @@ pub enum Command {
     Reset,
 }
 
-/// Carries out `command` on the database at `url` and returns lines for the operator.
+/// Runs `command` on the database at `url` and returns a report, one entry per line.
 ///
-/// Processes that do so at once wait for each other. A migration that fails leaves nothing behind on
-/// SQLite and PostgreSQL; on MySQL it can be run again.
+/// Concurrent migrators wait for each other. On SQLite and PostgreSQL a failed run leaves the schema
+/// unchanged; on MySQL a failed migration can be run again.
 pub async fn run(url: &DatabaseUrl, command: Command) -> Result<Vec<String>> {
     let db = lock::connect(url).await?;
     let report = match command {
@@ -48,9 +48,10 @@ pub async fn run(url: &DatabaseUrl, command: Command) -> Result<Vec<String>> {
     report
 }
 
-/// The names of the migrations that the database lacks. Writes nothing.
+/// Returns the names of the pending migrations. Reads only.
 ///
-/// A database with a migration that this program does not know is an error that names it.
+/// # Errors
+/// [`Error::Database`](crate::Error::Database) names an applied migration that this program does not know.
 pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     let pending = Migrator::get_pending_migrations_read_only(db).await?;
     Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
@@ -64,7 +65,7 @@ async fn status(db: &impl ConnectionTrait) -> Result<Vec<String>> {
 async fn change(db: &DatabaseConnection, command: Command) -> Result<Vec<String>> {
     let txn = lock::begin_exclusive(db).await?;
     let before = match command {
-        // The way out of a database that this program does not understand.
+        // `fresh` must also work if an applied migration is unknown, so it does not read them first.
         Command::Fresh => BTreeSet::new(),
         _ => applied(&txn).await?,
     };

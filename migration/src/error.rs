@@ -1,28 +1,29 @@
-//! What can go wrong with the schema. No message holds a password.
+//! Errors of the migration commands. No message contains a password.
 
 use std::time::Duration;
 
 use database_url::DatabaseUrl;
 use sea_orm::DbErr;
 
-/// What a function of this crate returns.
+/// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a command could not be carried out.
+/// An error of a migration command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database cannot be reached, or does not let us in.
+    /// The connection or the authentication failed.
     #[error("cannot connect to {url}: {error}")]
     Connect {
-        /// Which one.
+        /// URL of the database.
         url: DatabaseUrl,
-        /// Why.
+        /// Error of the driver.
         error: DbErr,
     },
-    /// Another migrator has held MySQL's lock for so long. The other databases have errors of their own.
-    #[error("another migrator has been at work for {} s", .0.as_secs())]
+    /// The migration lock of MySQL was not acquired within this timeout. SQLite and PostgreSQL report
+    /// the same case as [`Error::Database`].
+    #[error("the migration lock was not acquired within {} s", .0.as_secs())]
     Locked(Duration),
-    /// A statement failed, or the database has a migration that this program does not know.
+    /// A statement failed, or the database has an applied migration that this program does not know.
     #[error("{0}")]
     Database(DbErr),
 }

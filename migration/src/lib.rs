@@ -1,6 +1,6 @@
-//! The history of the schema: one file a migration, never edited once released.
+//! Schema migrations: one file per migration, never edited after its release.
 //!
-//! [`run`] is behind both `cargo run -p migration -- …` and `marketsvc migrate …`.
+//! Both `cargo run -p migration -- …` and `marketsvc migrate …` call [`run`].
 
 mod command;
 mod error;
@@ -14,7 +14,7 @@ pub use command::{Command, pending, run};
 pub use error::{Error, Result};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-/// The migrations, oldest first.
+/// The list of migrations, oldest first.
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {

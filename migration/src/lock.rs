@@ -1,4 +1,4 @@
-//! One migrator at a time, whatever the number of processes that start at once.
+//! Migration lock: one process at a time changes the schema of a database.
 
 use std::time::Duration;
 
@@ -10,33 +10,36 @@ use sea_orm::{
 
 use crate::{Error, Result};
 
-/// How long a migrator waits for the one before it.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Maximum time to wait for the migration lock.
+const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Any number that no other program locks in the same PostgreSQL database ("marketsv" in ASCII).
-const POSTGRES_LOCK: i64 = 0x6d61_726b_6574_7376;
+/// Key of the PostgreSQL advisory lock: "marketsv" in ASCII, unlikely to be used by another program in
+/// the same database.
+const POSTGRES_LOCK_KEY: i64 = 0x6d61_726b_6574_7376;
 
-/// How long a server may take to let us in.
+/// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The single connection of a migrator.
+/// Opens a pool of one connection.
 pub async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url.expose());
     options
         .max_connections(1)
         .acquire_timeout(CONNECT_TIMEOUT)
         .sqlx_logging_level(log::LevelFilter::Debug)
-        // Rebuilding or dropping a table is no breach of the keys that point at it.
-        .map_sqlx_sqlite_opts(|sqlite| sqlite.foreign_keys(false).busy_timeout(PATIENCE));
-    let cannot = |error| Error::Connect { url: url.clone(), error };
-    Database::connect(options).await.map_err(cannot)
+        // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)
+        });
+    let connect_error = |error| Error::Connect { url: url.clone(), error };
+    Database::connect(options).await.map_err(connect_error)
 }
 
-/// A transaction that no other migrator of the same database holds at the same time.
+/// Begins a transaction that holds the migration lock of the database.
 ///
-/// SQLite and PostgreSQL undo all of it when it is dropped without a commit. On MySQL every change
-/// of the schema commits at once; there the transaction is only what keeps hold of the connection,
-/// and with it of the lock, which both end with it.
+/// On SQLite and PostgreSQL a drop without a commit rolls back the schema changes. MySQL commits each
+/// schema change implicitly; there the transaction only keeps the connection, and the lock of the
+/// connection is released when it closes.
 pub async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -53,22 +56,23 @@ pub async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransact
 
 async fn lock_postgres(txn: &DatabaseTransaction) -> Result<()> {
     let lock = format!(
-        "SET LOCAL lock_timeout = '{}s'; SELECT pg_advisory_xact_lock({POSTGRES_LOCK})",
-        PATIENCE.as_secs()
+        "SET LOCAL lock_timeout = '{}s'; SELECT pg_advisory_xact_lock({POSTGRES_LOCK_KEY})",
+        MIGRATION_LOCK_TIMEOUT.as_secs()
     );
     txn.execute_unprepared(&lock).await?;
     Ok(())
 }
 
-/// MySQL's lock names are shared by all databases of a server, hence the database's name within.
+/// Acquires MySQL's named lock. Its name contains a digest of the database name, because lock names are
+/// global to the server.
 async fn lock_mysql(txn: &DatabaseTransaction) -> Result<()> {
     let sql = format!(
         "SELECT GET_LOCK(CONCAT('marketsvc ', MD5(DATABASE())), {}) AS locked",
-        PATIENCE.as_secs()
+        MIGRATION_LOCK_TIMEOUT.as_secs()
     );
     let row = txn.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
     match row.map(|row| row.try_get::<Option<i64>>("", "locked")).transpose()? {
         Some(Some(1)) => Ok(()),
-        _ => Err(Error::Locked(PATIENCE)),
+        _ => Err(Error::Locked(MIGRATION_LOCK_TIMEOUT)),
     }
 }

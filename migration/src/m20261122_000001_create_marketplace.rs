@@ -1,12 +1,12 @@
-//! Customers with their addresses, items, orders with their lines.
+//! Creates the tables of customers, addresses, items, orders and order lines.
 //!
-//! MySQL commits each step at once, so each step can be run again after a crash between two of them.
+//! Every step can be repeated: MySQL commits each one implicitly, so a crash may leave some applied.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 use crate::schema::{create_index, id, name, table, utc_micros};
 
-/// See the module.
+/// Migration of this module.
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 

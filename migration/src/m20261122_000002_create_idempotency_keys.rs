@@ -1,10 +1,10 @@
-//! Answers to requests that may be repeated.
+//! Creates the table of idempotency keys with the stored responses.
 
 use sea_orm_migration::prelude::*;
 
 use crate::schema::{create_index, long_text, table, utc_micros};
 
-/// See the module.
+/// Migration of this module.
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 

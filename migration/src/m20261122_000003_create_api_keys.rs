@@ -1,10 +1,10 @@
-//! Who may call the API.
+//! Creates the table of API keys.
 
 use sea_orm_migration::prelude::*;
 
 use crate::schema::{name, optional, table, utc_micros};
 
-/// See the module.
+/// Migration of this module.
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 

@@ -1,4 +1,4 @@
-//! `cargo run -p migration -- up|down|status|fresh|refresh|reset`
+//! The command `cargo run -p migration -- up|down|status|fresh|refresh|reset`.
 
 use std::{
     io::{self, Write},
@@ -7,11 +7,11 @@ use std::{
 
 use clap::Parser;
 
-/// Bring a marketplace database to the schema of this version
+/// Apply, roll back or list the schema migrations of a marketplace database
 #[derive(Parser)]
 #[command(name = "migration", version)]
 struct Cli {
-    /// Which database; the same as for `marketsvc`
+    /// Database URL, as for `marketsvc`
     #[arg(
         long,
         global = true,
@@ -28,7 +28,7 @@ struct Cli {
 async fn main() -> ExitCode {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("warn"));
     let cli = Cli::parse();
-    // A closed output leaves nobody to tell.
+    // Write errors are ignored: a closed output stream cannot report them.
     match run(&cli).await {
         Ok(report) => {
             let _ = writeln!(io::stdout(), "{}", report.join("\n"));

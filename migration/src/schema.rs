@@ -1,4 +1,4 @@
-//! Tables and column types that mean the same on SQLite, PostgreSQL and MySQL.
+//! Tables and column types with the same semantics on SQLite, PostgreSQL and MySQL.
 
 use sea_orm_migration::{
     prelude::{
@@ -8,26 +8,27 @@ use sea_orm_migration::{
     sea_orm::DbBackend,
 };
 
-/// A table to create. MySQL, which cannot undo a migration that fails later, may have it already.
+/// Returns a `CREATE TABLE` statement. On MySQL it has `IF NOT EXISTS`: schema changes are not
+/// transactional there, so the table may exist after an interrupted run.
 pub fn table(backend: DbBackend, name: impl IntoIden) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name.into_iden());
     if backend == DbBackend::MySql {
         table.if_not_exists();
-        // A server's default need not hold every character, and compares without regard to case.
+        // The server's default character set may not cover Unicode, and its collation may ignore case.
         table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
     }
     table
 }
 
-/// `id`: counted up by the database, never reused.
+/// Auto-increment `BIGINT` primary key. The ids of deleted rows are not reused.
 pub fn id(name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     column.big_integer().not_null().auto_increment().primary_key();
     column
 }
 
-/// A time in UTC with microseconds, always bound by the application.
+/// UTC time with microseconds and without an offset. The application binds every value.
 pub fn utc_micros(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     match backend {
@@ -38,13 +39,13 @@ pub fn utc_micros(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     column
 }
 
-/// The same column, which may be without a value.
+/// Makes a column nullable.
 pub fn optional(mut column: ColumnDef) -> ColumnDef {
     column.null();
     column
 }
 
-/// A name of up to 200 characters, sorted by code points on every database.
+/// Name of up to 200 characters, sorted by code point on every database.
 pub fn name(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     column.string_len(200).not_null();
@@ -54,7 +55,7 @@ pub fn name(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     column
 }
 
-/// Text of up to megabytes: MySQL's `TEXT` ends at 64 KiB.
+/// Text of at least 16 MiB on every database; `TEXT` on MySQL is limited to 64 KiB.
 pub fn long_text(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     match backend {
@@ -65,7 +66,7 @@ pub fn long_text(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     column
 }
 
-/// An index, unless it is there: MySQL has no `CREATE INDEX IF NOT EXISTS`.
+/// Creates an index unless it exists; MySQL has no `CREATE INDEX IF NOT EXISTS`.
 pub async fn create_index(
     manager: &SchemaManager<'_>,
     name: &str,
