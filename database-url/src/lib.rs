@@ -1,10 +1,10 @@
-//! The address of a database, which may hold a password and therefore never prints whole.
+//! Database URLs. `Display` and `Debug` mask the password.
 
 use std::{fmt, str::FromStr};
 
 use url::Url;
 
-/// `sqlite://file.db?mode=rwc`, `postgres://user:password@host/database` or
+/// URL of a database: `sqlite://file.db?mode=rwc`, `postgres://user:password@host/database` or
 /// `mysql://user:password@host/database`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
@@ -12,50 +12,52 @@ pub struct DatabaseUrl {
     backend: Backend,
 }
 
-/// Which database a [`DatabaseUrl`] leads to.
+/// Kind of the database that a [`DatabaseUrl`] refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// A file.
+    /// SQLite file.
     Sqlite,
-    /// A PostgreSQL server.
+    /// PostgreSQL server.
     Postgres,
-    /// A MySQL or MariaDB server.
+    /// MySQL or MariaDB server.
     MySql,
 }
 
-/// Why a text is no address of a database. No message repeats a part that may be secret.
+/// Parse error of a database URL. Messages contain no part of the URL that may be secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The scheme is none that we know.
+    /// Unknown scheme.
     #[error("the database URL must start with sqlite:, postgres: or mysql:")]
     Scheme,
-    /// The address is malformed.
+    /// Malformed URL.
     #[error("not a database URL: {0}")]
     Malformed(#[from] url::ParseError),
-    /// A password with characters that end it early would be taken for something else, and printed.
+    /// Unescaped delimiter in the password: the parser would read the rest of the password as another
+    /// part of the URL, which is printed.
     #[error(
         "not a database URL: in a password, write %40 for @, %2F for /, %3F for ? and %23 for #"
     )]
     Unescaped,
-    /// An option that the driver does not know would be ignored, and printed.
+    /// Unknown option. The driver would ignore it and log its value.
     #[error("unknown option {0} in the database URL")]
     Option(String),
-    /// What follows a `&` in a password would be such an option.
+    /// Unknown option beside a `password` option: it may be the part of a password after an unescaped `&`,
+    /// so its name is not repeated.
     #[error("unknown option in the database URL, or an & in the password that is not written %26")]
     OptionBesidePassword,
-    /// Each connection of a pool would see a database of its own.
+    /// In-memory database: each connection of a pool would open a separate one.
     #[error("SQLite needs a file, as in sqlite://marketplace.db?mode=rwc")]
     NoFile,
 }
 
 impl DatabaseUrl {
-    /// The whole address, password included: for whoever connects, not for a log.
+    /// Returns the full URL with the password, for the driver only. It must not be logged.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.url
     }
 
-    /// Which of the three databases it leads to.
+    /// Returns the kind of the database.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.backend
@@ -106,7 +108,7 @@ fn check_server(url: &str, backend: Backend) -> Result<(), Error> {
     }
 }
 
-/// The options that sqlx takes.
+/// Returns whether the sqlx driver knows the option.
 fn is_known(backend: Backend, key: &str) -> bool {
     let shared = ["sslmode", "ssl-mode", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
     let own: &[&str] = match backend {
@@ -128,13 +130,13 @@ fn is_known(backend: Backend, key: &str) -> bool {
     nested || key == "statement-cache-capacity" || shared.contains(&key) || own.contains(&key)
 }
 
-/// Without password and options.
+/// Prints the URL with a masked password and without options.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = self.url.split('?').next().unwrap_or_default();
         match Url::parse(bare) {
             Ok(mut url) if url.password().is_some() => {
-                // Fails for addresses without a host, which cannot have a password.
+                // An error means that the URL has no host, so it cannot have a password.
                 if url.set_password(Some("***")).is_err() {
                     return f.write_str("***");
                 }
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_to_no_database_is_refused_without_being_repeated() {
+    fn invalid_urls_are_refused_and_secrets_are_not_repeated() {
         for url in [
             "",
             "oracle://joe:s3cret@db/shop",
@@ -199,8 +201,8 @@ mod properties {
 
     use super::*;
 
-    /// Everything that may be printed of what became of `url`.
-    fn printed(url: &str) -> String {
+    /// Formats the result of parsing `url` with `Display` and `Debug`.
+    fn formatted(url: &str) -> String {
         match url.parse::<DatabaseUrl>() {
             Ok(url) => format!("{url} {url:?}"),
             Err(error) => format!("{error} {error:?}"),
@@ -209,7 +211,7 @@ mod properties {
 
     proptest! {
         #[test]
-        fn no_password_is_printed_however_badly_it_is_written(
+        fn unescaped_passwords_are_never_printed(
             password in "[!-~]{0,6}s3cret[!-~]{0,6}",
             scheme in "postgres|postgresql|mysql|mariadb|oracle",
         ) {
@@ -219,13 +221,13 @@ mod properties {
                 format!("{scheme}://db.example/shop?user=joe&password={password}"),
                 format!("{scheme}://db.example/shop?password={password}&sslmode=require"),
             ] {
-                let printed = printed(&url);
-                prop_assert!(!printed.contains("s3cret"), "{url} gives {printed}");
+                let text = formatted(&url);
+                prop_assert!(!text.contains("s3cret"), "{url} gives {text}");
             }
         }
 
         #[test]
-        fn an_escaped_password_is_taken_and_masked(password in "(?s).{1,20}") {
+        fn an_escaped_password_is_accepted_and_masked(password in "(?s).{1,20}") {
             let mut url = Url::parse("postgres://joe@db.example/shop").unwrap();
             url.set_password(Some(&password)).unwrap();
             let parsed: DatabaseUrl = url.as_str().parse().unwrap();
@@ -234,7 +236,7 @@ mod properties {
         }
 
         #[test]
-        fn any_text_is_an_address_or_none(
+        fn arbitrary_text_never_panics_and_valid_urls_are_kept(
             url in prop_oneof!["(sqlite|postgres|mysql)[:/?@&=#a-z0-9.%\\[\\] -]{0,30}", "(?s).*"],
         ) {
             if let Ok(parsed) = url.parse::<DatabaseUrl>() {
