@@ -1,5 +1,5 @@
--- Sends the requests of a file, one after the other and over again; prints what came of them as JSON.
--- A line of the file is a method, a path and, after a space, a body.
+-- wrk script: sends the requests of a file in a loop and prints the results as JSON.
+-- Each line of the file is a method, a path and an optional body, separated by spaces.
 local requests, next_request = {}, 0
 
 function init(args)

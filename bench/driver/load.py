@@ -1,4 +1,4 @@
-"""Load: wrk for requests per second, a plain socket for one long answer."""
+"""Load generators: wrk for request rates, a plain socket for one streamed response."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Request:
 
 
 def wrk(server: Server, requests: list[Request], connections: int, seconds: int) -> dict:
-    """Sends the requests over and over; returns the rate, latencies in ms and how many failed."""
+    """Sends the requests in a loop; returns the rate, the latencies in ms and the number of failures."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(request.line() + "\n" for request in requests)
         file.flush()
@@ -49,7 +49,7 @@ def wrk(server: Server, requests: list[Request], connections: int, seconds: int)
 
 
 def stream(server: Server, path: str) -> dict:
-    """One long answer: seconds to its first byte and to its last, its size, and the server's memory."""
+    """Reads one streamed response; returns its times to first and last byte, its size and the server's memory."""
     time.sleep(0.3)
     idle = server.memory_mb("VmRSS")
     os.sched_setaffinity(0, OTHER_CORES)

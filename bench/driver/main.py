@@ -1,4 +1,4 @@
-"""Measures the service and its peers in turn, and writes down what came of it."""
+"""Benchmarks the service and its peers in turn and writes a report."""
 
 import argparse
 import json
@@ -24,22 +24,22 @@ PGBENCH = ROOT / "bench/pgbench"
 
 
 class Databases:
-    """The datasets on SQLite and PostgreSQL, each made once."""
+    """Datasets on SQLite and PostgreSQL, each created once."""
 
     def __init__(self, folder: Path, postgres: Postgres):
-        self.folder, self.postgres, self.made = folder, postgres, {}
+        self.folder, self.postgres, self.urls = folder, postgres, {}
 
     def url(self, backend: str, dataset: str) -> str:
-        if (backend, dataset) not in self.made:
-            self.made[backend, dataset] = self._make(backend, dataset, dataset)
-        return self.made[backend, dataset]
+        if (backend, dataset) not in self.urls:
+            self.urls[backend, dataset] = self._create(backend, dataset, dataset)
+        return self.urls[backend, dataset]
 
     def copy(self, backend: str, dataset: str, name: str) -> str:
-        """One that nobody else has: writing changes what is measured."""
-        return self._make(backend, dataset, f"{dataset}_{name}")
+        """Creates a separate database, because writes change the dataset."""
+        return self._create(backend, dataset, f"{dataset}_{name}")
 
-    def _make(self, backend: str, dataset: str, name: str) -> str:
-        print(f"  making {name} on {backend}", file=sys.stderr)
+    def _create(self, backend: str, dataset: str, name: str) -> str:
+        print(f"  creating {name} on {backend}", file=sys.stderr)
         url = self.postgres.create(name) if backend == "postgres" else f"sqlite://{self.folder}/{name}.db"
         for command in (["migrate", "up"], ["seed", *DATASETS[dataset].seed]):
             database = url if backend == "postgres" else url + "?mode=rwc"
@@ -51,7 +51,7 @@ class Databases:
 
 
 def median_of(runs: list[dict]) -> dict:
-    """Each figure's median, and the least and the most of the runs."""
+    """Returns the median, minimum and maximum of each figure over the runs."""
     figures = {}
     for key in runs[0]:
         values = [run[key] for run in runs]
@@ -63,7 +63,7 @@ def median_of(runs: list[dict]) -> dict:
 
 
 def in_turns(names, rounds: int, measure) -> dict:
-    """Every name once a round, each round beginning with another one."""
+    """Measures every name once per round; each round starts with another name."""
     runs = {name: [] for name in names}
     for round in range(rounds):
         start = round % len(names)
@@ -82,7 +82,7 @@ def measure_work(databases: Databases, backend: str, work: Work, rounds: int, se
     servers = {name: Server(name, urls.get(name, "")) for name in names}
     requests = {}
     for peer in PEERS:
-        random.seed(work.name)  # The same requests for everyone.
+        random.seed(work.name)  # The same requests for every peer.
         requests[peer] = work.requests(servers[peer], dataset)
     sample = requests["marketsvc"][0]
     size = len(servers["marketsvc"].get(sample.path)) if sample.method == "GET" else 250
@@ -120,7 +120,7 @@ def measure_stream(databases: Databases, backend: str, work: Stream, rounds: int
 
 
 def measure_start(databases: Databases, rounds: int) -> dict:
-    """From the command to the first answer, on a migrated database; and the memory it takes by then."""
+    """Measures the time from process start to the first response, and the memory in use at that time."""
     url = databases.url("sqlite", "demo")
 
     def measure(name: str) -> dict:
@@ -128,11 +128,11 @@ def measure_start(databases: Databases, rounds: int) -> dict:
             return {"ready_ms": server.seconds_to_ready * 1e3, "idle_mb": server.memory_mb("VmRSS"), "errors": 0}
 
     figures = in_turns(PEERS, rounds, measure)
-    return {"name": "start", "title": "start to first answer", "database": "sqlite", "kind": "start", "figures": figures}
+    return {"name": "start", "title": "start to first response", "database": "sqlite", "kind": "start", "figures": figures}
 
 
 def measure_log(databases: Databases, rounds: int, seconds: int) -> dict:
-    """What the access log costs, which is off in all other measurements."""
+    """Measures the cost of the access log, which is off in all other measurements."""
     url = databases.url("sqlite", "demo")
     names = ("marketsvc", "marketsvc, access log")
     servers = {name: Server(name, url) for name in names}
@@ -172,7 +172,7 @@ def versions(postgres: Postgres) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small datasets, two rounds of a second: under 3 minutes")
-    parser.add_argument("--only", help="only the work whose name contains this, printed and not written down")
+    parser.add_argument("--only", help="only benchmarks whose name contains this; results are printed, not saved")
     options = parser.parse_args()
     rounds, seconds = (2, 1) if options.quick or options.only else (3, 2)
 
@@ -218,7 +218,7 @@ def main() -> None:
         report.write(facts, quick=options.quick)
     failed = sum(figures["errors"] for result in results for figures in result["figures"].values())
     if failed:
-        sys.exit(f"{failed} requests failed: the figures do not count")
+        sys.exit(f"{failed} requests failed: the figures are not valid")
 
 
 if __name__ == "__main__":

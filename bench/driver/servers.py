@@ -1,4 +1,4 @@
-"""What is measured: the service, its peers and PostgreSQL, each started and stopped here, on cores of its own."""
+"""Processes under test: the service, its peers and PostgreSQL, each pinned to its own cores."""
 
 import http.client
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 CORES = sorted(os.sched_getaffinity(0))
-# One core for the server under test, the others for whoever asks it and for PostgreSQL.
+# One core for the server under test, the others for the load generator and PostgreSQL.
 SERVER_CORES, OTHER_CORES = {CORES[0]}, set(CORES[1:]) or {CORES[0]}
 
 
@@ -28,7 +28,7 @@ def on_cores(cores: set[int]):
 
 
 class Server:
-    """A running server, ready to answer."""
+    """A started server that accepts requests."""
 
     def __init__(self, name: str, database: str):
         self.name, self.port = name, free_port()
@@ -59,15 +59,15 @@ class Server:
     def get(self, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
+        response = connection.getresponse()
+        body = response.read()
         connection.close()
-        if answer.status != 200:
-            raise OSError(f"{path}: {answer.status} {body[:200]!r}")
+        if response.status != 200:
+            raise OSError(f"{path}: {response.status} {body[:200]!r}")
         return body
 
     def memory_mb(self, field: str) -> float:
-        """`VmRSS` is what it uses now, `VmHWM` the most that it ever did."""
+        """Returns `VmRSS` (resident memory) or `VmHWM` (its peak) in MiB."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith(field):
                 return int(line.split()[1]) / 1024
@@ -124,13 +124,13 @@ COMMANDS = {
 
 
 class Postgres:
-    """A PostgreSQL with its usual settings, which wait for the disk at each commit."""
+    """A PostgreSQL server with default settings, so each commit waits for the disk."""
 
     def __init__(self, folder: Path):
         self.folder, self.port = folder, free_port()
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         self.programs = programs[-1] if programs else Path(shutil.which("initdb")).parent
-        # It refuses to run as root.
+        # PostgreSQL refuses to run as root.
         self.user = "nobody" if os.getuid() == 0 else None
         folder.mkdir()
         if self.user:
@@ -155,7 +155,7 @@ class Postgres:
         return done.stdout
 
     def create(self, name: str) -> str:
-        """An empty database; returns its address."""
+        """Creates an empty database and returns its URL."""
         self._run("createdb", *self._where(), name)
         return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
 
@@ -166,7 +166,7 @@ class Postgres:
         return self._run("postgres", "--version").strip()
 
     def pgbench(self, name: str, script: Path, rows: int, clients: int, seconds: float) -> float:
-        """Transactions per second of a script, its statements prepared."""
+        """Returns the transactions per second of a script with prepared statements."""
         options = ["-n", "-M", "prepared", "-c", str(clients), "-T", str(int(seconds)), "-D", f"n={rows}"]
         done = subprocess.run(
             [self.programs / "pgbench", *self._where(), *options, "-f", script, name],

@@ -1,4 +1,4 @@
-"""The work: which databases there are, and what is asked of them."""
+"""Definitions of the datasets and the benchmarks."""
 
 import json
 import random
@@ -13,7 +13,7 @@ ITEMS = 1000
 
 @dataclass
 class Dataset:
-    """The rows of a database. The tutorial's own where nothing is said."""
+    """Row counts of a database; the defaults mean the tutorial's data."""
 
     customers: int = 0
     orders: int = 0
@@ -36,7 +36,7 @@ DATASETS = {
 
 @dataclass
 class Work:
-    """Short requests, many at a time; `requests` makes those of a server from its own answers."""
+    """Benchmark of short concurrent requests; `requests` may query the server to build them."""
 
     name: str
     title: str
@@ -66,7 +66,7 @@ def single_orders(_server: Server, dataset: Dataset) -> list[Request]:
 
 
 def pages(server: Server, _dataset: Dataset) -> list[Request]:
-    """The first pages of the list, by the cursors that the server itself gives."""
+    """Requests for the first 100 pages of the list, with the cursors that the server returns."""
     found, path = [], "/api/v1/orders?limit=50"
     while path and len(found) < 100:
         found.append(Request(path))
@@ -118,7 +118,7 @@ MILLION = [
 
 @dataclass
 class Stream:
-    """One long answer; `peers` are those who are asked for it."""
+    """Benchmark of one streamed response; `peers` lists the servers that it measures."""
 
     name: str
     title: str
@@ -137,7 +137,7 @@ LONG_STREAMS = [
     Stream("stream-orders-1m", "1,000,000 orders with lines", "1m", YEARS, ("marketsvc", "sqlx")),
 ]
 
-# What is measured where time is short, by database.
+# Benchmarks of a quick run, by database.
 QUICK = {
     "sqlite": {"welcome", "orders", "total", "totals", "place", "page-10k", "single-10k", "place-16", "stream-customers-100k"},
     "postgres": {"total", "page-10k", "place-16"},

@@ -1,4 +1,4 @@
-"""The marketplace's tables as mapped classes; the schema itself is made by marketsvc's migrations."""
+"""Mapped classes of the marketplace's tables; marketsvc's migrations create the schema."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,16 +7,16 @@ from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, ForeignKey,
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-# 64 bits: asyncpg casts parameters to the mapped type, and INTEGER would refuse what the columns hold.
+# BIGINT: asyncpg casts parameters to the mapped type, and INTEGER would reject ids beyond 32 bits.
 BigInt = Annotated[int, mapped_column(BigInteger)]
 BigId = Annotated[int, mapped_column(BigInteger, primary_key=True)]
 
 
 class SqliteDateTime(TypeDecorator[datetime]):
-    """Naive UTC as `2024-03-18 10:30:00[.123[456]]`.
+    """Naive UTC time, stored as `2024-03-18 10:30:00[.123[456]]`.
 
-    SQLite compares times as text. SQLAlchemy's own type always writes six digits, which sort after the same
-    moment without any, so equal times would not be equal.
+    SQLite compares times as text. SQLAlchemy's own type always writes six fractional digits, so the same time
+    stored without a fraction would compare as different.
     """
 
     impl = String
@@ -33,7 +33,7 @@ class SqliteDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """Relationships are `lazy="raise"`: every query says what it loads, and no load happens by accident."""
+    """Declarative base. Relationships are `lazy="raise"`, so every query states which relations it loads."""
 
     type_annotation_map = {datetime: DateTime().with_variant(SqliteDateTime(), "sqlite")}
 
@@ -77,7 +77,7 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """A line of an order; it keeps the price that the item had when the order was placed."""
+    """Order line with the unit price at the time of the order."""
 
     __tablename__ = "order_items"
 
@@ -90,11 +90,11 @@ class OrderItem(Base):
 
     @hybrid_property
     def total_cents(self) -> int:
-        """Unit price × quantity of a loaded line."""
+        """Returns unit price × quantity of a loaded line."""
         return self.unit_price_cents * self.quantity
 
     @total_cents.inplace.expression
     @classmethod
     def _total_cents(cls) -> ColumnElement[int]:
-        """The same inside SQL."""
+        """Returns the same product as an SQL expression."""
         return cls.unit_price_cents * cls.quantity

@@ -1,4 +1,4 @@
-//! Answers every request with so many bytes: what HTTP alone allows.
+//! Benchmark peer that returns constant responses: the upper bound of the HTTP layer.
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -6,16 +6,16 @@ use actix_web::{
 };
 use clap::Parser;
 
-/// The longest answer.
+/// Maximum response size.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// An HTTP server that answers `/{bytes}` with a JSON string of so many bytes
+/// HTTP server that responds to `/{bytes}` with a JSON string of that length
 #[derive(Parser)]
 struct Cli {
-    /// Address and port to listen at
+    /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9092")]
     listen: String,
-    /// Threads that answer requests; one per core by default
+    /// Number of worker threads; one per core by default
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
 }
@@ -46,7 +46,7 @@ async fn write(bytes: Path<usize>, _read: Bytes) -> HttpResponse {
     }
 }
 
-/// So many bytes, quotes included.
+/// Returns a JSON string of `bytes` bytes, quotes included.
 fn json_string(bytes: usize) -> Option<String> {
     let between = bytes.checked_sub(2).filter(|_| bytes <= MAX_BYTES)?;
     Some(format!("\"{}\"", "x".repeat(between)))

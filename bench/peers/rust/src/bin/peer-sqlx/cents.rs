@@ -1,8 +1,8 @@
-//! Amounts of money: whole cents inside, a JSON number with at most two decimals outside.
+//! Amounts of money: integer cents, serialised as a JSON number with at most two decimals.
 
 use serde::{Serialize, Serializer};
 
-/// `Cents(1050)` is `10.5` in JSON.
+/// Amount in cents; `Cents(1050)` is `10.5` in JSON.
 #[derive(Clone, Copy)]
 pub struct Cents(pub i64);
 

@@ -1,4 +1,4 @@
-//! The pools, and every statement that reads.
+//! Connection pools and read queries.
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,37 +12,37 @@ use sqlx::{
 
 use crate::{error::Result, sql};
 
-/// The most connections at once; on SQLite the most readers, beside the one writer.
-const CONNECTIONS: u32 = 8;
+/// Maximum number of connections; on SQLite the number of readers beside the one writer.
+const MAX_CONNECTIONS: u32 = 8;
 
-/// Id, name, flat, post code.
+/// Customer id and name, flat number, post code.
 pub type CustomerRow = (i64, String, i32, i32);
 
-/// Order id and time, the customer's name; item name, quantity, unit price.
+/// Order id and time, customer name, item name, quantity, unit price.
 pub type OrderRow = (i64, NaiveDateTime, String, Option<String>, Option<i32>, Option<i64>);
 
-/// Id, customer id, time.
-pub type HeadRow = (i64, i64, NaiveDateTime);
+/// Order id, customer id, order time.
+pub type OrderHeaderRow = (i64, i64, NaiveDateTime);
 
 /// Order id, item id, item name, quantity, unit price.
 pub type LineRow = (i64, i64, String, i32, i64);
 
-/// Order id and time; the customer's id, name, flat, post code.
+/// Order id and time, customer id and name, flat number, post code.
 pub type OrderCustomerRow = (i64, NaiveDateTime, i64, String, i32, i32);
 
-/// Item id and name, quantity, unit price; the item's price today and description.
+/// Item id and name, quantity, unit price, current price and description of the item.
 pub type ItemLineRow = (i64, String, i32, i64, i64, Option<String>);
 
-/// The pools of one of the databases. Cheap to clone.
+/// Connection pools of a database. Cheap to clone.
 #[derive(Clone)]
 pub enum Database {
-    /// One connection writes, others only read.
+    /// SQLite with one writer and a pool of read-only connections.
     Sqlite { reader: SqlitePool, writer: SqlitePool },
-    /// All connections are alike.
+    /// PostgreSQL with one pool.
     Postgres(PgPool),
 }
 
-/// Compiles `$query` for the readers of each database.
+/// Compiles `$query` for the read pool of each database.
 macro_rules! on_reader {
     ($database:expr, $pool:ident => $query:expr) => {
         match $database {
@@ -53,14 +53,14 @@ macro_rules! on_reader {
 }
 
 impl Database {
-    /// Connects.
+    /// Opens the pools of the database at `url`.
     pub async fn connect(url: &str) -> sqlx::Result<Self> {
         if url.starts_with("sqlite:") {
             connect_sqlite(url).await
         } else {
             let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
             let pool = PgPoolOptions::new()
-                .max_connections(CONNECTIONS)
+                .max_connections(MAX_CONNECTIONS)
                 .test_before_acquire(false)
                 .connect_with(options)
                 .await?;
@@ -68,7 +68,7 @@ impl Database {
         }
     }
 
-    /// A page of the customers after an id.
+    /// Returns the page of customers after an id.
     pub async fn customers(&self, after: i64) -> Result<Vec<CustomerRow>> {
         Ok(on_reader!(self, pool => query_as(sql::CUSTOMERS)
             .bind(after)
@@ -76,7 +76,7 @@ impl Database {
             .await?))
     }
 
-    /// A page of a customer's orders after an id, by id.
+    /// Returns the page of a customer's orders after an id, sorted by id.
     pub async fn orders_of_customer(&self, customer_id: i64, after: i64) -> Result<Vec<OrderRow>> {
         Ok(on_reader!(self, pool => query_as(sql::ORDERS_OF_CUSTOMER)
             .bind(customer_id)
@@ -85,7 +85,7 @@ impl Database {
             .await?))
     }
 
-    /// A page of the orders up to `last` after a time and an id, by both.
+    /// Returns the page of orders up to `last` after a time and an id, sorted by both.
     pub async fn orders_between(
         &self,
         last: NaiveDateTime,
@@ -99,7 +99,7 @@ impl Database {
             .await?))
     }
 
-    /// What an order comes to, in cents; `None` for an unknown one.
+    /// Returns the total of an order in cents, `None` for an unknown order.
     pub async fn order_total(&self, order_id: i64) -> Result<Option<i64>> {
         Ok(on_reader!(self, pool => query_scalar(sql::ORDER_TOTAL)
             .bind(order_id)
@@ -107,16 +107,16 @@ impl Database {
             .await?))
     }
 
-    /// At most `limit` orders after an id, by id, without their lines.
-    pub async fn heads(&self, after: i64, limit: i64) -> Result<Vec<HeadRow>> {
-        Ok(on_reader!(self, pool => query_as(sql::HEADS)
+    /// Returns at most `limit` orders after an id, sorted by id, without their lines.
+    pub async fn order_headers(&self, after: i64, limit: i64) -> Result<Vec<OrderHeaderRow>> {
+        Ok(on_reader!(self, pool => query_as(sql::ORDER_HEADERS)
             .bind(after)
             .bind(limit)
             .fetch_all(pool)
             .await?))
     }
 
-    /// The lines of the orders, by order and then by item.
+    /// Returns the lines of the orders, sorted by order and item.
     pub async fn lines(&self, order_ids: &[i64]) -> Result<Vec<LineRow>> {
         const LINES: &str = "
             SELECT l.order_id, l.item_id, i.name, l.quantity, l.unit_price_cents
@@ -138,7 +138,7 @@ impl Database {
         })
     }
 
-    /// An order with its customer and address.
+    /// Returns an order with its customer and address.
     pub async fn order(&self, order_id: i64) -> Result<Option<OrderCustomerRow>> {
         Ok(on_reader!(self, pool => query_as(sql::ORDER)
             .bind(order_id)
@@ -146,7 +146,7 @@ impl Database {
             .await?))
     }
 
-    /// The lines of an order with their items, by item.
+    /// Returns the lines of an order with their items, sorted by item.
     pub async fn lines_of_order(&self, order_id: i64) -> Result<Vec<ItemLineRow>> {
         Ok(on_reader!(self, pool => query_as(sql::LINES_OF_ORDER)
             .bind(order_id)
@@ -155,7 +155,7 @@ impl Database {
     }
 }
 
-/// Appends `IN (…)`: SQLite has no arrays.
+/// Appends `IN (…)`, since SQLite has no array parameters.
 pub fn push_in(query: &mut QueryBuilder<Sqlite>, ids: &[i64]) {
     query.push("IN (");
     let mut list = query.separated(", ");
@@ -175,6 +175,9 @@ async fn connect_sqlite(url: &str) -> sqlx::Result<Database> {
     let pool = || SqlitePoolOptions::new().test_before_acquire(false);
     Ok(Database::Sqlite {
         writer: pool().max_connections(1).connect_with(write).await?,
-        reader: pool().max_connections(CONNECTIONS).connect_with(options.read_only(true)).await?,
+        reader: pool()
+            .max_connections(MAX_CONNECTIONS)
+            .connect_with(options.read_only(true))
+            .await?,
     })
 }

@@ -1,28 +1,28 @@
-//! What can go wrong.
+//! Errors and their HTTP status codes.
 
 use actix_web::{ResponseError, http::StatusCode};
 
-/// Why there is no answer.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request makes no sense, or refers to what does not exist.
+    /// Malformed request, or a reference to an unknown row.
     #[error("the request cannot be accepted")]
     Invalid,
-    /// There is no such order.
+    /// Unknown order.
     #[error("there is no such order")]
     NotFound,
-    /// The database refused or is away.
+    /// Database error.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// A row cannot be written as JSON.
+    /// JSON serialisation error.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// A task did not come to its end.
+    /// Panicked or cancelled task.
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// What a request comes to.
+/// Result with this peer's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl ResponseError for Error {

@@ -1,5 +1,5 @@
-//! The marketplace with hand-written SQL and nothing between it and the driver: the floor that any ORM is
-//! measured against. Its answers are those of marketsvc.
+//! Benchmark peer with hand-written SQL on sqlx: the baseline for the cost of an ORM. Its responses equal
+//! those of marketsvc.
 
 mod cents;
 mod database;
@@ -19,16 +19,16 @@ use clap::Parser;
 
 use database::Database;
 
-/// The marketplace's API with hand-written SQL, on SQLite or PostgreSQL
+/// Marketplace API with hand-written SQL, on SQLite or PostgreSQL
 #[derive(Parser)]
 struct Cli {
-    /// Address and port to listen at
+    /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9091")]
     listen: String,
     /// `sqlite://FILE` or `postgres://USER@HOST/DATABASE`, with marketsvc's schema
     #[arg(long, value_name = "URL")]
     database_url: String,
-    /// Threads that answer requests; one per core by default
+    /// Number of worker threads; one per core by default
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! Placing an order.
+//! Order placement.
 
 use actix_web::{
     HttpResponse,
@@ -15,7 +15,7 @@ use crate::{
     v1::{Line, Order, sum},
 };
 
-/// An order to place.
+/// Request body of an order.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
@@ -23,7 +23,7 @@ pub struct NewOrder {
     items: Vec<NewLine>,
 }
 
-/// So many of one item.
+/// Requested quantity of one item.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewLine {
@@ -34,13 +34,13 @@ struct NewLine {
 /// Item id, name, price.
 type ItemRow = (i64, String, i64);
 
-/// `POST /api/add_new_order`
+/// Handles `POST /api/add_new_order`.
 pub async fn add_new_order(db: Data<Database>, order: Json<NewOrder>) -> Result<HttpResponse> {
     let order = place(&db, order.into_inner(), time::now()).await?;
     Ok(HttpResponse::Created().json(order))
 }
 
-/// The steps of a transaction, compiled for each database.
+/// Compiles the statements of the transaction for each database.
 macro_rules! place_in {
     ($txn:expr, $order:expr, $now:expr, $find_items:path, $insert_lines:path) => {{
         let mut txn = $txn;
@@ -64,7 +64,7 @@ macro_rules! place_in {
     }};
 }
 
-/// Places an order, whole or not at all, at the items' prices of this moment.
+/// Places an order at the current item prices in one transaction.
 async fn place(db: &Database, mut order: NewOrder, now: DateTime<Utc>) -> Result<Order> {
     if order.items.is_empty() || order.items.iter().any(|line| line.quantity < 1) {
         return Err(Error::Invalid);
@@ -82,8 +82,8 @@ async fn place(db: &Database, mut order: NewOrder, now: DateTime<Utc>) -> Result
     }
 }
 
-/// The lines with names and prices. Both are sorted by item; an item that is unknown or stands twice is
-/// refused.
+/// Returns the lines with names and prices. Both inputs are sorted by item; unknown and repeated items are
+/// errors.
 fn priced(lines: &[NewLine], items: Vec<ItemRow>) -> Result<Vec<Line>> {
     if items.len() != lines.len() {
         return Err(Error::Invalid);

@@ -1,7 +1,6 @@
-//! The statements. What stands here is understood by both databases; the few that differ stand where
-//! they are used.
+//! SQL statements that SQLite and PostgreSQL share. Statements that differ are defined where they are used.
 
-/// A page of customers after an id, with their addresses.
+/// Page of customers after an id, with their addresses.
 pub const CUSTOMERS: &str = "
     SELECT c.id, c.name, a.flat_number, a.post_code
     FROM customer c
@@ -10,10 +9,10 @@ pub const CUSTOMERS: &str = "
     ORDER BY c.id
     LIMIT 500";
 
-/// The limit of [`CUSTOMERS`].
+/// Page size of [`CUSTOMERS`].
 pub const CUSTOMERS_LIMIT: usize = 500;
 
-/// A page of a customer's orders after an id, a row for each line.
+/// Page of a customer's orders after an id, one row per line.
 pub const ORDERS_OF_CUSTOMER: &str = "
     SELECT o.id, o.order_time, c.name, i.name, l.quantity, l.unit_price_cents
     FROM (
@@ -28,7 +27,7 @@ pub const ORDERS_OF_CUSTOMER: &str = "
     LEFT JOIN item i ON i.id = l.item_id
     ORDER BY o.id, l.item_id";
 
-/// A page of the orders up to a time, after a time and an id, a row for each line.
+/// Page of the orders up to a time, after a time and an id, one row per line.
 pub const ORDERS_BETWEEN: &str = "
     SELECT o.id, o.order_time, c.name, i.name, l.quantity, l.unit_price_cents
     FROM (
@@ -43,10 +42,11 @@ pub const ORDERS_BETWEEN: &str = "
     LEFT JOIN item i ON i.id = l.item_id
     ORDER BY o.order_time, o.id, l.item_id";
 
-/// The limit of [`ORDERS_OF_CUSTOMER`] and [`ORDERS_BETWEEN`].
+/// Page size of [`ORDERS_OF_CUSTOMER`] and [`ORDERS_BETWEEN`].
 pub const ORDERS_LIMIT: usize = 100;
 
-/// What an order comes to; no row for an unknown one. PostgreSQL sums a BIGINT as a NUMERIC.
+/// Total of an order; no row for an unknown order. The cast is for PostgreSQL, where the sum of a BIGINT is
+/// NUMERIC.
 pub const ORDER_TOTAL: &str = "
     SELECT CAST(COALESCE(SUM(l.unit_price_cents * l.quantity), 0) AS BIGINT)
     FROM orders o
@@ -54,15 +54,15 @@ pub const ORDER_TOTAL: &str = "
     WHERE o.id = $1
     GROUP BY o.id";
 
-/// A page of orders after an id, without their lines.
-pub const HEADS: &str = "
+/// Page of orders after an id, without their lines.
+pub const ORDER_HEADERS: &str = "
     SELECT id, customer_id, order_time
     FROM orders
     WHERE id > $1
     ORDER BY id
     LIMIT $2";
 
-/// An order with its customer and address.
+/// Order with its customer and address.
 pub const ORDER: &str = "
     SELECT o.id, o.order_time, c.id, c.name, a.flat_number, a.post_code
     FROM orders o
@@ -70,7 +70,7 @@ pub const ORDER: &str = "
     JOIN address a ON a.id = c.address_id
     WHERE o.id = $1";
 
-/// The lines of an order with their items.
+/// Lines of an order with their items.
 pub const LINES_OF_ORDER: &str = "
     SELECT i.id, i.name, l.quantity, l.unit_price_cents, i.price_cents, i.description
     FROM order_items l
@@ -78,10 +78,10 @@ pub const LINES_OF_ORDER: &str = "
     WHERE l.order_id = $1
     ORDER BY l.item_id";
 
-/// A row if there is such a customer.
+/// Existence of a customer.
 pub const CUSTOMER_EXISTS: &str = "SELECT id FROM customer WHERE id = $1";
 
-/// Adds an order, without lines.
+/// Insertion of an order without its lines.
 pub const INSERT_ORDER: &str = "
     INSERT INTO orders (customer_id, order_time)
     VALUES ($1, $2)

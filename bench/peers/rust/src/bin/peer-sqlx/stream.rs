@@ -1,4 +1,4 @@
-//! Long answers, sent page by page.
+//! Streamed responses, read page by page.
 
 use actix_web::{HttpResponse, web::Bytes};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// Sends the rows of all pages as one JSON array. `fetch` reads the at most `size` rows after a key, when
-/// the client has taken the page before; `key` tells the key of a row.
+/// Streams the rows of all pages as one JSON array. `fetch` reads at most `size` rows after a key, once the
+/// client has received the previous page; `key` returns the key of a row.
 ///
-/// A failure of the first page is an error like any other; a later one cuts the connection.
+/// A failure of the first page is returned as an error; a later failure closes the connection.
 pub async fn json_array<Row, Key>(
     size: usize,
     start: Key,

@@ -1,16 +1,16 @@
-//! The clock, and moments in paths.
+//! Clock, and times in paths.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
 
 use crate::error::{Error, Result};
 
-/// This moment, cut to the microsecond.
-#[expect(clippy::disallowed_methods, reason = "here it is read, everywhere else passed in")]
+/// Returns the current time, truncated to microseconds.
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-/// A moment as a caller writes it: RFC 3339 with an offset, without one (then UTC), or a date.
+/// Parses a time: RFC 3339 with an offset, without one (UTC), or a date (midnight UTC).
 pub fn parse(text: &str) -> Result<NaiveDateTime> {
     let with_offset = || DateTime::parse_from_rfc3339(text).map(|time| time.naive_utc());
     let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN));

@@ -1,4 +1,4 @@
-//! The tutorial's routes that read.
+//! Read routes of the tutorial.
 
 use actix_web::{
     HttpResponse, Responder,
@@ -17,7 +17,7 @@ use crate::{
     time,
 };
 
-/// A customer and where they live.
+/// Customer with an address.
 #[derive(Serialize)]
 struct Customer {
     #[serde(skip)]
@@ -26,16 +26,16 @@ struct Customer {
     address: Address,
 }
 
-/// Where a customer lives.
+/// Address of a customer.
 #[derive(Serialize)]
 pub struct Address {
     pub flat_number: i32,
     pub post_code: i32,
 }
 
-/// An order with its customer and its lines.
+/// Order with its customer and its lines.
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names that the answer has")]
+#[expect(clippy::struct_field_names, reason = "field names of the JSON response")]
 struct Order {
     order_id: i64,
     customer: CustomerName,
@@ -48,7 +48,7 @@ struct CustomerName {
     name: String,
 }
 
-/// So many of one item.
+/// Order line.
 #[derive(Serialize)]
 struct Line {
     name: String,
@@ -57,25 +57,25 @@ struct Line {
     total: Cents,
 }
 
-/// What an order comes to.
+/// Total of an order.
 #[derive(Serialize)]
 struct OrderTotal {
     #[serde(rename = "Order Total")]
     total: Cents,
 }
 
-/// `?orders=1,2,3`
+/// Query parameters `?orders=1,2,3`.
 #[derive(Deserialize)]
 pub struct OrderIds {
     orders: String,
 }
 
-/// `GET /`
+/// Handles `GET /`.
 pub async fn welcome() -> impl Responder {
     Json("Welcome to Marketplace!")
 }
 
-/// `GET /api/customers`
+/// Handles `GET /api/customers`.
 pub async fn customers(db: Data<Database>) -> Result<HttpResponse> {
     let fetch = async move |after| {
         let rows = db.customers(after).await?;
@@ -89,13 +89,13 @@ pub async fn customers(db: Data<Database>) -> Result<HttpResponse> {
     json_array(sql::CUSTOMERS_LIMIT, i64::MIN, fetch, |customer| customer.id).await
 }
 
-/// `GET /api/orders/{customer_id}`
+/// Handles `GET /api/orders/{customer_id}`.
 pub async fn orders_of_customer(db: Data<Database>, id: Path<i64>) -> Result<HttpResponse> {
     let fetch = async move |after| Ok(group(db.orders_of_customer(*id, after).await?));
     json_array(sql::ORDERS_LIMIT, i64::MIN, fetch, |order| order.order_id).await
 }
 
-/// `GET /api/orders_between_dates/{before}/{after}`
+/// Handles `GET /api/orders_between_dates/{before}/{after}`.
 pub async fn orders_between_dates(
     db: Data<Database>,
     dates: Path<(String, String)>,
@@ -109,13 +109,13 @@ pub async fn orders_between_dates(
     .await
 }
 
-/// `GET /api/order_total/{order_id}`
+/// Handles `GET /api/order_total/{order_id}`.
 pub async fn order_total(db: Data<Database>, id: Path<i64>) -> Result<impl Responder> {
     let total = db.order_total(*id).await?.ok_or(Error::NotFound)?;
     Ok(Json(OrderTotal { total: Cents(total) }))
 }
 
-/// `GET /api/orders_total?orders=1,2,3`: each order in a task with a connection of its own.
+/// Handles `GET /api/orders_total?orders=1,2,3` with a task and a connection per order.
 pub async fn orders_total(db: Data<Database>, ids: Query<OrderIds>) -> Result<impl Responder> {
     let ids: Vec<i64> = ids
         .orders
@@ -131,7 +131,7 @@ pub async fn orders_total(db: Data<Database>, ids: Query<OrderIds>) -> Result<im
     Ok(Json(totals?.into_iter().map(|total| total.map(Cents)).collect::<Vec<_>>()))
 }
 
-/// Adjacent rows of one order become that order with its lines.
+/// Groups adjacent rows of the same order into an order with its lines.
 fn group(rows: Vec<OrderRow>) -> Vec<Order> {
     let mut orders: Vec<Order> = Vec::new();
     for (order_id, time, customer, item, quantity, price) in rows {

@@ -1,4 +1,4 @@
-//! The two routes of `/api/v1` that are measured.
+//! The benchmarked routes of `/api/v1`.
 
 use actix_web::{
     Responder,
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cents::Cents,
-    database::{Database, HeadRow, LineRow},
+    database::{Database, LineRow, OrderHeaderRow},
     error::{Error, Result},
     tutorial::Address,
 };
 
-/// An order with its lines.
+/// Order with its lines.
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names that the answer has")]
+#[expect(clippy::struct_field_names, reason = "field names of the JSON response")]
 pub struct Order {
     pub id: i64,
     pub customer_id: i64,
@@ -27,7 +27,7 @@ pub struct Order {
     pub total: Cents,
 }
 
-/// Who placed an order.
+/// Customer of an order.
 #[derive(Serialize)]
 pub struct Customer {
     id: i64,
@@ -35,7 +35,7 @@ pub struct Customer {
     address: Address,
 }
 
-/// So many of one item.
+/// Order line.
 #[derive(Serialize)]
 pub struct Line {
     pub item_id: i64,
@@ -47,7 +47,7 @@ pub struct Line {
     pub item: Option<Item>,
 }
 
-/// An item as it is today.
+/// Item with its current price.
 #[derive(Serialize)]
 pub struct Item {
     id: i64,
@@ -56,28 +56,28 @@ pub struct Item {
     description: Option<String>,
 }
 
-/// A page of orders.
+/// Page of orders.
 #[derive(Serialize)]
 struct Page {
     data: Vec<Order>,
     next_cursor: Option<String>,
 }
 
-/// `?limit=50&cursor=100`
+/// Query parameters `?limit=50&cursor=100`.
 #[derive(Deserialize)]
-pub struct Window {
+pub struct PageRequest {
     limit: Option<i64>,
     cursor: Option<i64>,
 }
 
-/// The one expansion there is.
+/// The only supported expansion.
 #[derive(Deserialize)]
 enum Expansion {
     #[serde(rename = "customer.address,items.item")]
     All,
 }
 
-/// `?expand=customer.address,items.item`
+/// Query parameter `?expand=customer.address,items.item`.
 #[derive(Deserialize)]
 pub struct Expand {
     #[serde(rename = "expand")]
@@ -85,37 +85,37 @@ pub struct Expand {
 }
 
 impl Line {
-    /// The line without its item.
+    /// Creates a line without its item.
     pub fn new(item_id: i64, name: String, quantity: i32, unit_price: i64) -> Self {
         let item_total = Cents(unit_price * i64::from(quantity));
         Self { item_id, name, quantity, unit_price: Cents(unit_price), item_total, item: None }
     }
 }
 
-/// What the lines come to.
+/// Sums the totals of the lines.
 pub fn sum(lines: &[Line]) -> Cents {
     Cents(lines.iter().map(|line| line.item_total.0).sum())
 }
 
-/// `GET /api/v1/orders`
-pub async fn orders(db: Data<Database>, window: Query<Window>) -> Result<impl Responder> {
-    let limit = window.limit.unwrap_or(50);
+/// Handles `GET /api/v1/orders`.
+pub async fn orders(db: Data<Database>, page: Query<PageRequest>) -> Result<impl Responder> {
+    let limit = page.limit.unwrap_or(50);
     if !(1..=100).contains(&limit) {
         return Err(Error::Invalid);
     }
-    // One more tells whether there is a next page.
-    let mut heads = db.heads(window.cursor.unwrap_or(i64::MIN), limit + 1).await?;
-    let more = heads.len() > usize::try_from(limit).unwrap_or_default();
+    // One row more than the page shows whether there is a next page.
+    let mut headers = db.order_headers(page.cursor.unwrap_or(i64::MIN), limit + 1).await?;
+    let more = headers.len() > usize::try_from(limit).unwrap_or_default();
     if more {
-        heads.pop();
+        headers.pop();
     }
-    let ids: Vec<i64> = heads.iter().map(|(id, ..)| *id).collect();
+    let ids: Vec<i64> = headers.iter().map(|(id, ..)| *id).collect();
     let next_cursor = ids.last().filter(|_| more).map(i64::to_string);
     let lines = db.lines(&ids).await?;
-    Ok(Json(Page { data: merge(heads, lines), next_cursor }))
+    Ok(Json(Page { data: merge(headers, lines), next_cursor }))
 }
 
-/// `GET /api/v1/orders/{order_id}?expand=customer.address,items.item`
+/// Handles `GET /api/v1/orders/{order_id}?expand=customer.address,items.item`.
 pub async fn order(
     db: Data<Database>,
     id: Path<i64>,
@@ -142,10 +142,10 @@ pub async fn order(
     }))
 }
 
-/// Gives each head its lines; both are sorted by order.
-fn merge(heads: Vec<HeadRow>, lines: Vec<LineRow>) -> Vec<Order> {
+/// Merges orders and lines; both inputs are sorted by order.
+fn merge(headers: Vec<OrderHeaderRow>, lines: Vec<LineRow>) -> Vec<Order> {
     let mut lines = lines.into_iter().peekable();
-    heads
+    headers
         .into_iter()
         .map(|(id, customer_id, time)| {
             let mut items = Vec::new();
