@@ -1,9 +1,9 @@
-"""What the Dockerfile, .dockerignore and compose.yaml say, held against the repository, for .ci/container.
+"""Checks the Dockerfile, .dockerignore and compose.yaml against the repository, for .ci/container.
 
     python3 .ci/image.py OUT
 
-Refuses what cannot work, copies into OUT/context what the image would be built from, and writes what the
-image would run into files of OUT: each of its words ends with NUL.
+Copies the build context into OUT/context and writes the settings of the image into files of OUT, as words that
+end with NUL. Exits with an error message if a check fails.
 """
 
 import json
@@ -18,13 +18,13 @@ import yaml
 ROOT = Path(__file__).parent.parent
 
 
-def check(holds, fault):
-    if not holds:
-        sys.exit(f"error: {fault}")
+def check(condition, error):
+    if not condition:
+        sys.exit(f"error: {error}")
 
 
 def stages(text):
-    """Each stage: what it starts from, and its instructions as (NAME, rest)."""
+    """Returns each stage as its base image and its instructions as (name, arguments)."""
     text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\\\n\s*", "", text)
     found = []
@@ -43,12 +43,12 @@ def values(stage, name):
 
 def last(stage, name):
     found = values(stage, name)
-    check(found, f"the image has no {name}")
+    check(found, f"the Dockerfile has no {name}")
     return found[-1]
 
 
 def ignored():
-    """Whether a path stays out of the build: of the rules that match it or a directory above, the last decides."""
+    """Returns a predicate for paths that .dockerignore excludes: the last rule that matches a path or a parent wins."""
     rules = []
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -58,11 +58,11 @@ def ignored():
 
     def is_ignored(path):
         paths = [path, *path.parents[:-1]]
-        verdict = False
-        for rule, out in rules:
-            if any(rule.fullmatch(str(one)) for one in paths):
-                verdict = out
-        return verdict
+        excluded = False
+        for rule, excludes in rules:
+            if any(rule.fullmatch(str(candidate)) for candidate in paths):
+                excluded = excludes
+        return excluded
 
     return is_ignored
 
@@ -73,15 +73,15 @@ def copy_context(stage, context):
         *sources, target = copied.split()
         for source in sources:
             path = ROOT / source
-            check(path.exists(), f"the Dockerfile copies {source}, which is not there")
+            check(path.exists(), f"the Dockerfile copies {source}, which does not exist")
             check(
                 Path(target) in (Path("."), Path(source)),
-                f"{source} would not be at its place in the build",
+                f"the Dockerfile copies {source} to another path",
             )
             files = path.rglob("*") if path.is_dir() else [path]
             files = [file.relative_to(ROOT) for file in files if file.is_file()]
             files = [file for file in files if not is_ignored(file)]
-            check(files, f"the Dockerfile copies {source}, which .dockerignore keeps out")
+            check(files, f"the Dockerfile copies {source}, which .dockerignore excludes")
             for file in files:
                 (context / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / file, context / file)
@@ -96,12 +96,12 @@ def read_dockerfile(out):
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
 
     version, slim, release = build[0].removeprefix("rust:").split("-")
-    check(version == package["rust-version"], "the image is not built with rust-version")
-    # A program does not run on an older C library than it was built with.
-    check((slim, image[0]) == ("slim", f"debian:{release}-slim"), "two releases of Debian")
+    check(version == package["rust-version"], "the Rust image differs from rust-version in Cargo.toml")
+    # A program needs at least the version of the C library that it was built with.
+    check((slim, image[0]) == ("slim", f"debian:{release}-slim"), "the stages use different Debian releases")
     labels = last(image, "LABEL")
     for name, value in [("version", package["version"]), ("licenses", package["license"])]:
-        check(f'.{name}="{value}"' in labels, f"the label {name} is not {value}")
+        check(f'.{name}="{value}"' in labels, f"label {name} must be {value}")
 
     copy_context(build, out / "context")
     compile = re.search(r"cargo build[^&]*", last(build, "RUN"))
@@ -116,13 +116,13 @@ def read_dockerfile(out):
     write(out, "healthcheck", json.loads(last(image, "HEALTHCHECK").partition("CMD")[2]))
     write(out, "signal", [last(image, "STOPSIGNAL")])
     user = last(image, "USER")
-    # By a name nobody could tell from outside that it is not root.
-    check(re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "the user is no number above 0")
+    # A numeric user lets a container engine verify that it is not root.
+    check(re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "USER must be numeric and not root")
     write(out, "user", [user])
     volume = last(image, "VOLUME")
     owner, group = user.split(":")
-    made = f"--owner {owner} --group {group} --mode 0700 {volume}"
-    check(made in last(image, "RUN"), "the volume does not belong to the user")
+    options = f"--owner {owner} --group {group} --mode 0700 {volume}"
+    check(options in last(image, "RUN"), "the volume must belong to the user")
     write(out, "volume", [volume])
     port = last(image, "EXPOSE")
     write(out, "port", [port])
@@ -134,15 +134,15 @@ def read_compose(out, port):
     service, db = services["marketsvc"], services["db"]
     write(out, "composed", service["command"])
     write(out, "settings", service["environment"])
-    check(service["environment"]["MARKETSVC_LISTEN"] == f"0.0.0.0:{port}", "another port")
-    check(all(at.startswith("127.0.0.1:") for at in service["ports"]), "ports open to others")
-    check(service["read_only"] and service["cap_drop"] == ["ALL"], "the service could do more")
-    check("no-new-privileges:true" in service["security_opt"], "the service could become more")
-    check(service["depends_on"]["db"]["condition"] == "service_healthy", "nobody waits")
-    check("pg_isready" in db["healthcheck"]["test"], "nobody knows when the database is there")
-    check("ports" not in db, "the database is open to others")
+    check(service["environment"]["MARKETSVC_LISTEN"] == f"0.0.0.0:{port}", "MARKETSVC_LISTEN and EXPOSE differ")
+    check(all(at.startswith("127.0.0.1:") for at in service["ports"]), "ports must be bound to 127.0.0.1")
+    check(service["read_only"] and service["cap_drop"] == ["ALL"], "the service must be read-only without capabilities")
+    check("no-new-privileges:true" in service["security_opt"], "the service must set no-new-privileges")
+    check(service["depends_on"]["db"]["condition"] == "service_healthy", "the service must wait for a healthy database")
+    check("pg_isready" in db["healthcheck"]["test"], "the health check of the database must use pg_isready")
+    check("ports" not in db, "the database must not publish ports")
     for secret in (service["environment"]["DATABASE_URL"], db["environment"]["POSTGRES_PASSWORD"]):
-        check("${POSTGRES_PASSWORD:?" in secret, "the password does not come from outside")
+        check("${POSTGRES_PASSWORD:?" in secret, "the password must be a required variable")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a random caller cannot know, and the description of the API cannot say.
+"""Schemathesis hooks for rules that OpenAPI cannot express.
 
-- An Idempotency-Key used before with another request is refused. The key of every call is made
-  unique here; repeated keys are the subject of tests/suite/v1/idempotency.rs.
-- A cursor comes from a page and from nowhere else. A made-up one is taken away here; forged ones are the
-  subject of tests/suite/v1/lists.rs.
+- The server refuses an Idempotency-Key that was used with another request. The hook makes the key of every call
+  unique; tests/suite/v1/idempotency.rs tests repeated keys.
+- A valid cursor can only be taken from a page. The hook removes generated cursors; tests/suite/v1/lists.rs tests
+  forged ones.
 """
 
 import re
