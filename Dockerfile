@@ -1,10 +1,10 @@
-# marketsvc in a small image; docs/operations.md says how to run it. Needs BuildKit, which is Docker's default.
-# .ci/container carries out the same steps where there is no container engine.
+# Container image of marketsvc; docs/operations.md describes its use. Requires BuildKit (Docker's default).
+# .ci/container tests the same steps without a container engine.
 
 FROM rust:1.94-slim-bookworm AS build
 WORKDIR /build
-# Cargo reads all members of the workspace, also those that are not built here. .cargo says how the SQLite
-# inside is compiled.
+# Cargo needs the manifests of all workspace members, including those that are not built here. .cargo/config.toml
+# sets the compile options of the bundled SQLite.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY bench/peers/rust bench/peers/rust
@@ -14,10 +14,10 @@ COPY entity entity
 COPY migration migration
 COPY service service
 COPY api api
-# What /livez tells: there is no git here.
+# Commit that /livez reports; the build context contains no git repository.
 ARG MARKETSVC_COMMIT=unknown
-# The caches hold the compiled dependencies and stay out of the image. Cargo goes by the time of a file, and
-# a file that another commit brought back may be older than what the cache was made from: hence touch.
+# The caches hold compiled dependencies and are not part of the image. Cargo compares modification times, and a
+# source file restored by a checkout may be older than the cached build; touch forces a rebuild.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target,sharing=locked \
     find api database-url entity migration service -name '*.rs' -exec touch {} + \
@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="marketsvc" \
       org.opencontainers.image.description="An order service over HTTP and JSON" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-# A fixed number, so that a volume's files belong to the same user in every image.
+# A fixed user id, so that the files of a volume have the same owner in every image.
 RUN groupadd --gid 10001 marketsvc \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin marketsvc \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
