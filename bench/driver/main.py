@@ -72,16 +72,16 @@ def in_turns(names, rounds: int, measure) -> dict:
     return {name: median_of(of_name) for name, of_name in runs.items()}
 
 
-def measure_work(databases: Databases, backend: str, work: Work, rounds: int, seconds: int) -> dict:
+def measure_work(databases: Databases, backend: str, work: Work, rounds: int, seconds: int, peers=PEERS) -> dict:
     dataset = DATASETS[work.dataset]
     if work.writes:
-        urls = {peer: databases.copy(backend, work.dataset, f"{work.name}_{peer}") for peer in PEERS}
+        urls = {peer: databases.copy(backend, work.dataset, f"{work.name}_{peer}") for peer in peers}
     else:
-        urls = dict.fromkeys(PEERS, databases.url(backend, work.dataset))
-    names = (*PEERS, "constant") if backend == "sqlite" else PEERS
+        urls = dict.fromkeys(peers, databases.url(backend, work.dataset))
+    names = (*peers, "constant") if backend == "sqlite" and peers is PEERS else peers
     servers = {name: Server(name, urls.get(name, "")) for name in names}
     requests = {}
-    for peer in PEERS:
+    for peer in peers:
         random.seed(work.name)  # The same requests for every peer.
         requests[peer] = work.requests(servers[peer], dataset)
     sample = requests["marketsvc"][0]
@@ -98,7 +98,7 @@ def measure_work(databases: Databases, backend: str, work: Work, rounds: int, se
 
     for name in names:
         wrk(servers[name], requests[name], work.connections, 1)
-    if work.pgbench and backend == "postgres":
+    if work.pgbench and backend == "postgres" and peers is PEERS:
         names = (*names, "pgbench")
     try:
         figures = in_turns(names, rounds, measure)

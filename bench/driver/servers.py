@@ -95,6 +95,11 @@ def marketsvc_with_log(port: int, database: str):
     return command, environment | {"RUST_LOG": "info"}
 
 
+def baseline(port: int, database: str):
+    command, environment = marketsvc(port, database)
+    return [os.environ["BASELINE"], *command[1:]], environment
+
+
 def sqlx(port: int, database: str):
     listen = ["--listen", f"127.0.0.1:{port}", "--workers", "1"]
     return [RELEASE / "peer-sqlx", *listen, "--database-url", database], {}
@@ -117,6 +122,7 @@ def fastapi(port: int, database: str):
 COMMANDS = {
     "marketsvc": marketsvc,
     "marketsvc, access log": marketsvc_with_log,
+    "baseline": baseline,
     "sqlx": sqlx,
     "constant": constant,
     "fastapi": fastapi,
