@@ -1,4 +1,4 @@
-//! Tells the program which commit it was built from: `MARKETSVC_COMMIT` where that is set, else what git says.
+//! Sets the commit in the version of the program: `MARKETSVC_COMMIT`, or the one that git reports.
 
 use std::process::Command;
 

@@ -1,30 +1,14 @@
-//! The marketplace over HTTP, and the command line of `marketsvc`.
+//! HTTP API and command line of `marketsvc`.
 //!
-//! A handler takes typed input, calls one function of the service layer and shapes the answer.
+//! A handler takes typed input from extractors, calls one function of the service layer, and shapes the answer with a
+//! responder.
 
-mod api_key;
-pub mod auth;
-pub mod body;
-pub mod cli;
-mod clock;
-mod conditional;
-mod csv;
-pub mod drain;
-mod fields;
-mod healthcheck;
-mod id;
-pub mod limits;
-mod logging;
-mod metrics;
+mod commands;
+mod extract;
+mod middleware;
 mod openapi;
-mod page;
-mod problem;
-mod request_id;
+mod respond;
 mod routes;
-mod seed;
-mod serve;
-pub mod server;
-mod streaming;
-mod strict_json;
-mod timestamp;
-mod tls;
+mod server;
+
+pub use commands::main;

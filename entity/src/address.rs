@@ -1,8 +1,8 @@
-//! Where one customer lives.
+//! Addresses of customers.
 
 use sea_orm::entity::prelude::*;
 
-/// A row of `address`.
+/// Row of `address`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "address")]

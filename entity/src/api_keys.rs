@@ -1,27 +1,27 @@
-//! A key to the API: of its secret there is a digest only.
+//! API keys, with a digest of their secret.
 
 use sea_orm::entity::prelude::*;
 
-/// What a key is good for. Each role may do whatever the one before it may.
+/// Role of an API key. Each role includes the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub enum Role {
-    /// Reads.
+    /// May read.
     #[sea_orm(string_value = "reader")]
     Reader,
-    /// Places orders.
+    /// May place orders.
     #[sea_orm(string_value = "writer")]
     Writer,
-    /// Changes customers, items and prices.
+    /// May change customers, items and prices.
     #[sea_orm(string_value = "admin")]
     Admin,
 }
 
 impl Role {
-    /// The smallest first.
+    /// Roles, the least powerful first.
     pub const ALL: [Self; 3] = [Self::Reader, Self::Writer, Self::Admin];
 
-    /// As it is written everywhere.
+    /// Returns the name, as it is stored.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,20 +32,20 @@ impl Role {
     }
 }
 
-/// A row of `api_keys`.
+/// Row of `api_keys`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_keys")]
 pub struct Model {
-    /// The public part of the key.
+    /// Public part of the key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// Whose it is, or what it is for.
+    /// Name of the holder or the purpose.
     pub name: String,
     pub role: Role,
     pub secret_hash: String,
     pub created_at: DateTime,
-    /// From when on it is no longer good: UTC.
+    /// Time from which the key is refused: UTC.
     pub expires_at: Option<DateTime>,
     pub revoked_at: Option<DateTime>,
 }

@@ -1,8 +1,8 @@
-//! Someone who places orders, and lives at one address that nobody else has.
+//! Customers, each with an address of their own and their orders.
 
 use sea_orm::entity::prelude::*;
 
-/// A row of `customer`.
+/// Row of `customer`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "customer")]

@@ -1,25 +1,25 @@
-//! What a request with an `Idempotency-Key` was answered, so that the same request is answered the same.
+//! Answers to requests with an `Idempotency-Key`, for repeated requests.
 
 use sea_orm::entity::prelude::*;
 
-/// A row of `idempotency_keys`.
+/// Row of `idempotency_keys`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "idempotency_keys")]
 pub struct Model {
-    /// Whose key it is; empty for a caller without a name.
+    /// Id of the caller's API key; empty without authentication.
     #[sea_orm(primary_key, auto_increment = false)]
     pub caller: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub idempotency_key: String,
-    /// What tells this request from another with the same key.
+    /// Digest of the whole request.
     pub fingerprint: String,
-    /// What the request made.
+    /// Id of the created resource.
     pub resource_id: i64,
-    /// The answer's body.
+    /// Body of the answer.
     #[sea_orm(column_type = "Text")]
     pub body: String,
-    /// From when on the key is as good as new: UTC.
+    /// Time from which the key may be used again: UTC.
     pub expires_at: DateTime,
 }
 

@@ -1,10 +1,10 @@
-//! Something for sale, at a price that may change.
+//! Items for sale, at prices that may change.
 
 use sea_orm::entity::prelude::*;
 
 use crate::Money;
 
-/// A row of `item`.
+/// Row of `item`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "item")]
@@ -12,7 +12,7 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub name: String,
-    /// Today's price. An order keeps the price it was placed at.
+    /// Current price. An order keeps the price at which it was placed.
     pub price_cents: Money,
     pub description: Option<String>,
     #[sea_orm(has_many)]

@@ -1,4 +1,4 @@
-//! What the marketplace's database holds, as SeaORM entities: one file a table.
+//! Tables of the marketplace as SeaORM entities, one file each.
 //!
 //! Every relation is declared from both ends:
 //!
@@ -8,20 +8,20 @@
 //!               orders n──m item, through order_items
 //! ```
 
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod address;
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod api_keys;
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod customer;
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod idempotency_keys;
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod item;
 pub mod money;
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod order_items;
-#[expect(missing_docs, reason = "columns and what the macro makes of them speak for themselves")]
+#[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod orders;
 
 pub use api_keys::Role;

@@ -1,74 +1,53 @@
-//! Amounts of money: whole cents inside, a JSON number with at most two decimals outside.
+//! Amounts of money: whole cents in the database, numbers with at most two decimals in JSON.
 
 use std::fmt;
 
 use sea_orm::DeriveValueType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use utoipa::openapi::{
-    ObjectBuilder, RefOr,
-    schema::{Schema, Type},
-};
 
-/// An amount in cents, stored as `BIGINT`; `Money::from_cents(1050)` is `10.5` in JSON.
+/// Amount in cents, stored as `BIGINT`; `Money::from_cents(1050)` is `10.5` in JSON.
 ///
-/// Every amount the service takes or gives is within 0 and [`Money::MAX`]. A row that somebody else
-/// wrote may hold more: [`Money::is_valid`] tells.
+/// Amounts of the service are from 0 to [`Money::MAX`]. Rows written by other programs may hold more, hence
+/// [`Money::is_valid`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Money(i64);
 
 impl Money {
-    /// 9,999,999,999,999.99: fifteen digits, which is what a double, and so every JSON reader,
-    /// brings back unchanged.
+    /// 9,999,999,999,999.99: fifteen digits, which a double, and so every JSON reader, keeps unchanged.
     pub const MAX: Self = Self(999_999_999_999_999);
 
-    /// So many cents.
+    /// Makes an amount of `cents`.
     #[must_use]
     pub const fn from_cents(cents: i64) -> Self {
         Self(cents)
     }
 
-    /// The amount in cents.
+    /// Returns the amount in cents.
     #[must_use]
     pub const fn cents(self) -> i64 {
         self.0
     }
 
-    /// Whether the amount is within 0 and [`Money::MAX`].
+    /// Returns whether the amount is from 0 to [`Money::MAX`].
     #[must_use]
     pub fn is_valid(self) -> bool {
         (Self(0)..=Self::MAX).contains(&self)
     }
 
-    /// The sum; `None` where it leaves the valid range.
+    /// Returns the sum; `None` if it is out of range.
     #[must_use]
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self).filter(|sum| sum.is_valid())
     }
 
-    /// So many times the amount; `None` where that leaves the valid range.
+    /// Returns the amount multiplied by `quantity`; `None` if it is out of range.
     #[must_use]
     pub fn times(self, quantity: i32) -> Option<Self> {
         self.0.checked_mul(quantity.into()).map(Self).filter(|product| product.is_valid())
     }
 }
 
-/// A number with at most two decimals.
-impl utoipa::PartialSchema for Money {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::Number)
-            .description(Some("An amount of money with at most two decimals"))
-            .minimum(Some(0))
-            .maximum(Some(as_double(Self::MAX.0)))
-            .multiple_of(Some(0.01))
-            .examples([serde_json::json!(10.5)])
-            .into()
-    }
-}
-
-impl utoipa::ToSchema for Money {}
-
-/// `10.50`
+/// Writes `10.50`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

@@ -1,4 +1,4 @@
-//! A line of an order: so many of one item, at the price of the moment the order was placed.
+//! Lines of orders: the quantity of one item, at its price when the order was placed.
 
 use sea_orm::{
     DbBackend, ExprTrait,
@@ -8,7 +8,7 @@ use sea_orm::{
 
 use crate::Money;
 
-/// A row of `order_items`.
+/// Row of `order_items`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "order_items")]
@@ -17,9 +17,9 @@ pub struct Model {
     pub order_id: i64,
     #[sea_orm(primary_key, auto_increment = false)]
     pub item_id: i64,
-    /// More than 0.
+    /// Number of pieces, greater than 0.
     pub quantity: i32,
-    /// Copied from the item when the order was placed.
+    /// Price of the item when the order was placed.
     pub unit_price_cents: Money,
     #[sea_orm(belongs_to, from = "order_id", to = "id")]
     pub order: BelongsTo<super::orders::Entity>,
@@ -30,7 +30,7 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// Unit price × quantity of a loaded line; `None` where that is more than [`Money::MAX`].
+    /// Returns unit price × quantity; `None` if that is more than [`Money::MAX`].
     ///
     /// [`item_total`] is the same inside SQL.
     #[must_use]
@@ -39,21 +39,24 @@ impl Model {
     }
 }
 
-/// Unit price × quantity as an SQL expression, in cents: the other half of [`Model::item_total`].
+/// SQL expression of unit price × quantity, in cents: the counterpart of [`Model::item_total`].
 #[must_use]
 pub fn item_total() -> SimpleExpr {
     Expr::col((Entity, Column::UnitPriceCents)).mul(Expr::col((Entity, Column::Quantity)))
 }
 
-/// The sum of [`item_total`] over the lines of a group, in cents; 0 where there is no line.
-///
-/// PostgreSQL and MySQL sum a `BIGINT` as a decimal, hence the cast back.
+/// SQL expression of the sum of [`item_total`] over the lines of a group, in cents; 0 if it has no lines.
 #[must_use]
 pub fn sum_of_item_totals(backend: DbBackend) -> SimpleExpr {
-    let integer = match backend {
+    let sum = Func::sum(item_total()).cast_as(integer_type(backend));
+    Func::coalesce([sum, Expr::Constant(0_i64.into())]).into()
+}
+
+/// Name of the integer type for casts: PostgreSQL and MySQL sum integers as decimals.
+#[must_use]
+pub const fn integer_type(backend: DbBackend) -> &'static str {
+    match backend {
         DbBackend::MySql => "SIGNED",
         _ => "BIGINT",
-    };
-    let sum = Func::sum(item_total()).cast_as(integer);
-    Func::coalesce([sum, Expr::val(0_i64)]).into()
+    }
 }

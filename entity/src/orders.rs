@@ -1,8 +1,8 @@
-//! An order: who placed it, when, and its lines.
+//! Orders with their customer and their lines.
 
 use sea_orm::entity::prelude::*;
 
-/// A row of `orders`.
+/// Row of `orders`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "orders")]
@@ -10,9 +10,9 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub customer_id: i64,
-    /// When it was placed: UTC, to the microsecond.
+    /// Time at which the order was placed: UTC, to the microsecond.
     ///
-    /// Without an offset, because MySQL takes a bound time with one for a `TIMESTAMP`, which ends in 2038.
+    /// Without an offset, since sqlx binds a time with one as MySQL's `TIMESTAMP`, which ends in 2038.
     pub order_time: DateTime,
     #[sea_orm(belongs_to, from = "customer_id", to = "id")]
     pub customer: BelongsTo<super::customer::Entity>,

@@ -26,13 +26,25 @@ pub async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection> {
     options
         .max_connections(1)
         .acquire_timeout(CONNECT_TIMEOUT)
-        .sqlx_logging_level(log::LevelFilter::Debug)
+        .sqlx_logging(false)
         // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)
         });
     let connect_error = |error| Error::Connect { url: url.clone(), error };
-    Database::connect(options).await.map_err(connect_error)
+    let mut connection = Database::connect(options).await.map_err(connect_error)?;
+    connection.set_metric_callback(|info| {
+        // The migrator's look-ups and its own table are housekeeping.
+        if info.statement.sql.starts_with("SELECT")
+            || info.statement.sql.contains("seaql_migrations")
+        {
+            return;
+        }
+        let millis = info.elapsed.as_secs_f64() * 1e3;
+        let outcome = if info.failed { ", failed" } else { "" };
+        log::debug!(target: "echo", "{}  ({millis:.3} ms{outcome})", info.statement);
+    });
+    Ok(connection)
 }
 
 /// Begins a transaction that holds the migration lock of the database.

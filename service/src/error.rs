@@ -1,99 +1,118 @@
-//! What can go wrong, in the words of the marketplace. The only place that looks into [`DbErr`].
+//! Errors of the service, in the terms of the marketplace.
 
 use entity::Money;
-use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError, SqlxMySqlError, SqlxSqliteError};
+use sea_orm::DbErr;
 
-/// What a service function returns.
+use crate::database::error_class::{ErrorClass, classify};
+
+/// Result of a service function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a service function could not do as asked.
+/// Reason why a service function failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such thing.
+    /// The entity does not exist.
     #[error("there is no {what} {id}")]
     NotFound {
-        /// The kind of thing, as in "order".
+        /// Kind of entity, as in "order".
         what: &'static str,
         /// Its id.
         id: i64,
     },
-    /// The input was understood and cannot be accepted; nothing was changed.
-    #[error("{}", summary(.0))]
-    Invalid(Vec<Fault>),
-    /// It would break a rule that the database enforces; nothing was changed.
-    #[error("the request clashes with what is stored: {0}")]
+    /// Valid values that together, or with what is stored, cannot be accepted; nothing was changed.
+    #[error("{}", join(.0))]
+    Invalid(Vec<Violation>),
+    /// The change would break a constraint of the database; nothing was changed.
+    #[error("the request conflicts with stored data: {0}")]
     Conflict(DbErr),
-    /// It met other transactions again and again; nothing was changed, and it may be tried again.
-    #[error("too much happens at the same time: {0}")]
+    /// The transaction conflicted with others repeatedly; nothing was changed, and it may be tried again.
+    #[error("too many concurrent changes: {0}")]
     Contention(DbErr),
-    /// The database is away, full, or busy for too long. If it went away during a commit, nobody knows
-    /// whether that took place.
+    /// The database is unreachable, full, or busy for too long. If it failed during a commit, the outcome is
+    /// unknown.
     #[error("the database is not available: {0}")]
     Unavailable(DbErr),
-    /// Orders refer to it.
-    #[error("the {what} {id} cannot be deleted: order {order} refers to it")]
+    /// Another entity refers to the entity.
+    #[error("{what} {id} cannot be deleted: {by} {by_id} refers to it")]
     InUse {
-        /// The kind of thing, as in "item".
+        /// Kind of entity, as in "item".
         what: &'static str,
         /// Its id.
         id: i64,
-        /// One of the orders.
-        order: i64,
+        /// Kind of the referring entity, as in "order".
+        by: &'static str,
+        /// Its id.
+        by_id: i64,
     },
-    /// It is not, or no longer, as the caller saw it; nothing was changed.
-    #[error("the resource is not the version that the request is about")]
+    /// The resource is not, or no longer, the version that the caller expects; nothing was changed.
+    #[error("the resource does not have the expected version")]
     PreconditionFailed,
-    /// Another request came with this idempotency key before.
-    #[error("this Idempotency-Key came with another request before")]
+    /// The idempotency key was used for another request.
+    #[error("this Idempotency-Key was used for another request")]
     KeyReused,
-    /// There is no such key to the API.
+    /// The API key does not exist.
     #[error("there is no API key {0}")]
     NoSuchKey(String),
     /// The operating system has no random bytes for a key.
     #[error("no random bytes: {0}")]
     NoRandomness(#[from] rand::rngs::SysError),
     /// Only an empty database can be seeded.
-    #[error("the database is not empty; seeding adds to nothing")]
+    #[error("the database is not empty; only an empty database can be seeded")]
     NotEmpty,
-    /// Orders are placed by someone, and for something.
+    /// Orders need customers and items.
     #[error("orders need at least one customer and one item")]
     NothingToOrder,
-    /// The database holds an amount that no order may have.
+    /// The database holds an amount outside the range of [`Money`].
     #[error("{0} holds an amount outside 0 to {max}", max = Money::MAX)]
     AmountOutOfRange(String),
-    /// A fault of ours or of the database.
+    /// Defect of this program, or unexpected answer of the database.
     #[error("{0}")]
     Internal(DbErr),
-    /// JSON of ours could not be written or read.
-    #[error("JSON of our own: {0}")]
+    /// A stored answer could not be written as JSON.
+    #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// A task of ours panicked or was aborted.
-    #[error("a task did not end: {0}")]
+    /// A task panicked or was aborted.
+    #[error("a task did not finish: {0}")]
     Task(#[from] tokio::task::JoinError),
-    /// A task of ours ended without an answer.
-    #[error("a task did not answer: {0}")]
-    NoAnswer(#[from] tokio::sync::oneshot::error::RecvError),
+    /// A queued transaction was dropped without an answer.
+    #[error("the writer stopped: {0}")]
+    WriterStopped(#[from] tokio::sync::oneshot::error::RecvError),
 }
 
-/// One thing that is wrong with an input.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-pub struct Fault {
-    /// Where: a JSON pointer (RFC 6901) into the input.
-    pub pointer: String,
-    /// What is wrong there.
-    pub detail: String,
-}
-
-impl Fault {
-    /// `detail` is wrong at `pointer`.
-    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
-    }
+/// Reason why valid values cannot be accepted together, or with what is stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// The customer of an order does not exist.
+    #[error("there is no customer {0}")]
+    UnknownCustomer(i64),
+    /// The item of an order line does not exist.
+    #[error("there is no item {item_id}")]
+    UnknownItem {
+        /// Position of the line, from 0.
+        line: usize,
+        /// Id of the item.
+        item_id: i64,
+    },
+    /// The total of an order is greater than [`Money::MAX`].
+    #[error("the total is more than {max}", max = Money::MAX)]
+    TotalTooLarge,
+    /// One request asks for the totals of too many orders.
+    #[error("must have at most {most} ids")]
+    TooManyIds {
+        /// Greatest number allowed.
+        most: usize,
+    },
+    /// A report would have too many periods.
+    #[error("a report has at most {most} periods")]
+    TooManyPeriods {
+        /// Greatest number allowed.
+        most: usize,
+    },
 }
 
 impl Error {
-    /// Whether the request is refused for what it asks, and the database is as it should be.
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Returns whether the caller's request is the reason, while the database works as it should.
+    pub(crate) fn is_client_error(&self) -> bool {
         match self {
             Self::NotFound { .. }
             | Self::Invalid(_)
@@ -111,100 +130,22 @@ impl Error {
             | Self::NoRandomness(_)
             | Self::Json(_)
             | Self::Task(_)
-            | Self::NoAnswer(_) => false,
+            | Self::WriterStopped(_) => false,
         }
     }
-}
-
-fn summary(faults: &[Fault]) -> String {
-    let faults: Vec<_> = faults.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect();
-    faults.join("; ")
 }
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        match kind(&error) {
-            Kind::Conflict => Self::Conflict(error),
-            Kind::Contention => Self::Contention(error),
-            Kind::Unavailable => Self::Unavailable(error),
-            Kind::Other => Self::Internal(error),
+        match classify(&error) {
+            ErrorClass::Conflict => Self::Conflict(error),
+            ErrorClass::Contention => Self::Contention(error),
+            ErrorClass::Unavailable => Self::Unavailable(error),
+            ErrorClass::Other => Self::Internal(error),
         }
     }
 }
 
-enum Kind {
-    Conflict,
-    Contention,
-    Unavailable,
-    Other,
-}
-
-fn kind(error: &DbErr) -> Kind {
-    if let Some(SqlErr::ForeignKeyConstraintViolation(_) | SqlErr::UniqueConstraintViolation(_)) =
-        error.sql_err()
-    {
-        return Kind::Conflict;
-    }
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error)) => match sqlx_kind(error) {
-            Kind::Other => Kind::Unavailable,
-            kind => kind,
-        },
-        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Kind::Unavailable,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            sqlx_kind(error)
-        }
-        _ => Kind::Other,
-    }
-}
-
-fn sqlx_kind(error: &SqlxError) -> Kind {
-    match error {
-        SqlxError::Io(_)
-        | SqlxError::Tls(_)
-        | SqlxError::Protocol(_)
-        | SqlxError::PoolTimedOut
-        | SqlxError::PoolClosed
-        | SqlxError::WorkerCrashed
-        | SqlxError::BeginFailed => Kind::Unavailable,
-        SqlxError::Database(error) => {
-            let code = error.code().unwrap_or_default();
-            if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
-                sqlite_kind(&code)
-            } else if let Some(error) = error.try_downcast_ref::<SqlxMySqlError>() {
-                mysql_kind(error.number())
-            } else {
-                postgres_kind(&code)
-            }
-        }
-        _ => Kind::Other,
-    }
-}
-
-/// The low byte of an extended code is the primary one: <https://www.sqlite.org/rescode.html>.
-fn sqlite_kind(code: &str) -> Kind {
-    match code.parse::<i32>().unwrap_or_default() & 0xff {
-        5 | 6 => Kind::Contention,             // BUSY, LOCKED
-        8 | 10 | 13 | 14 => Kind::Unavailable, // READONLY, IOERR, FULL, CANTOPEN
-        _ => Kind::Other,
-    }
-}
-
-/// <https://mariadb.com/docs/server/reference/error-codes>
-fn mysql_kind(number: u16) -> Kind {
-    match number {
-        1020 | 1205 | 1213 => Kind::Contention, // record changed, lock wait timeout, deadlock
-        1021 | 1040 | 1053 | 1114 | 1203 | 1290 | 1836 | 1927 => Kind::Unavailable, // full, too many, shutdown, read-only
-        _ => Kind::Other,
-    }
-}
-
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn postgres_kind(state: &str) -> Kind {
-    match state {
-        "40001" | "40P01" | "55P03" => Kind::Contention, // serialisation failure, deadlock, lock timeout
-        "25006" => Kind::Unavailable,                    // read-only
-        _ if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) => Kind::Unavailable,
-        _ => Kind::Other,
-    }
+fn join(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,55 +1,55 @@
-//! Requests that are carried out once, however often they come.
+//! Idempotent requests: repeated requests with the same key are carried out once.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::idempotency_keys::{ActiveModel, Column, Entity, Model};
-use futures_util::future::BoxFuture;
+use entity::idempotency_keys::{Column, Entity, Model};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    Set,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, QueryFilter,
 };
 use serde::Serialize;
 
-use crate::{Database, Error, Result};
+use crate::{Database, Error, Result, database::WorkFuture};
 
-/// What tells one request from others.
+/// Idempotency key of a request.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
-    /// Whose key it is; empty for a caller without a name.
+    /// Id of the caller's API key; empty without authentication.
     pub caller: String,
-    /// What the caller chose.
+    /// Key chosen by the caller.
     pub key: String,
-    /// A digest of everything that the request asks for.
+    /// Digest of the whole request.
     pub fingerprint: String,
-    /// How long the key is remembered.
+    /// Time for which the key is remembered.
     pub time_to_live: TimeDelta,
 }
 
-/// Something with an id.
+/// Resource with an id.
 pub trait Identified {
-    /// Its id.
+    /// Returns the id.
     fn id(&self) -> i64;
 }
 
-/// What a request made.
+/// Created resource.
 #[derive(Clone, Debug)]
 pub struct Created {
     /// Its id.
     pub id: i64,
     /// The resource as JSON.
     pub body: String,
-    /// Whether an earlier request made it.
+    /// Whether an earlier request with the same key created it.
     pub replayed: bool,
 }
 
-/// Makes something by `work`, unless the request with this key made it before.
+/// Creates a resource by `work`, unless an earlier request with this key created it.
 ///
-/// Key, answer and what was made are written in one transaction, so that all of it is there or nothing.
-/// Of several such requests at once one does the work, and the others wait for its answer.
+/// The key, the answer and the resource are written in one transaction. Of several such requests at once one does the
+/// work, and the others wait for its answer. Beside those of `work`: no statement without a key; with a new key three
+/// (on MySQL five, which has no RETURNING); one for a repeated request.
 ///
 /// # Errors
-/// [`Error::KeyReused`] where the key came with another request.
+/// [`Error::KeyReused`] if the key was used for another request.
 pub(crate) async fn create<T, F>(
     db: &Database,
     key: Option<IdempotencyKey>,
@@ -58,7 +58,7 @@ pub(crate) async fn create<T, F>(
 ) -> Result<Created>
 where
     T: Identified + Serialize + Send + 'static,
-    F: for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T>> + Send + Sync + 'static,
+    F: for<'a> Fn(&'a DatabaseTransaction) -> WorkFuture<'a, T> + Send + Sync + 'static,
 {
     let work = Arc::new(work);
     db.write(move |txn| {
@@ -68,18 +68,18 @@ where
             if let Some(earlier) = find(txn, &key, now).await? {
                 return Ok(earlier);
             }
-            claim(txn, &key, now).await?;
+            let claim = claim(txn, key, now).await?;
             let created = created(&work(txn).await?)?;
-            store(txn, &key, &created).await?;
+            store(txn, claim, &created).await?;
             Ok(created)
         })
     })
     .await
 }
 
-/// Forgets keys whose time is over, and returns how many.
-pub async fn forget_expired(db: &Database, now: DateTime<Utc>) -> Result<u64> {
-    db.write(move |txn| {
+/// Deletes expired keys and returns their number. One statement.
+pub async fn purge_expired(db: &Database, now: DateTime<Utc>) -> Result<u64> {
+    db.write_silently(move |txn: &DatabaseTransaction| -> WorkFuture<'_, u64> {
         Box::pin(async move {
             let expired = Column::ExpiresAt.lte(now.naive_utc());
             Ok(Entity::delete_many().filter(expired).exec(txn).await?.rows_affected)
@@ -98,15 +98,11 @@ async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<Created>> {
     let id = (key.caller.clone(), key.key.clone());
-    let Some(row) = Entity::find_by_id(id).one(txn).await? else { return Ok(None) };
+    let Some(row) = Entity::find_by_id(id.clone()).one(txn).await? else { return Ok(None) };
     if row.expires_at <= now.naive_utc() {
-        // Only what has expired: meanwhile another request may have come with the key, and be done.
-        Entity::delete_many()
-            .filter(Column::Caller.eq(&*key.caller))
-            .filter(Column::IdempotencyKey.eq(&*key.key))
-            .filter(Column::ExpiresAt.lte(now.naive_utc()))
-            .exec(txn)
-            .await?;
+        // Only if still expired: meanwhile another request may have claimed the key and be done.
+        let expired = Column::ExpiresAt.lte(now.naive_utc());
+        Entity::delete_by_id(id).filter(expired).exec(txn).await?;
         return Ok(None);
     }
     if row.fingerprint != key.fingerprint {
@@ -115,9 +111,13 @@ async fn find(
     Ok(Some(Created { id: row.resource_id, body: row.body, replayed: true }))
 }
 
-/// Whoever else has the key waits here, and clashes when this transaction commits.
-async fn claim(txn: &DatabaseTransaction, key: &IdempotencyKey, now: DateTime<Utc>) -> Result<()> {
-    let IdempotencyKey { caller, key, fingerprint, time_to_live } = key.clone();
+/// Claims the key. Another request with the key waits here, and conflicts when this transaction commits.
+async fn claim(
+    txn: &DatabaseTransaction,
+    key: IdempotencyKey,
+    now: DateTime<Utc>,
+) -> Result<Model> {
+    let IdempotencyKey { caller, key, fingerprint, time_to_live } = key;
     let row = Model {
         caller,
         idempotency_key: key,
@@ -126,21 +126,83 @@ async fn claim(txn: &DatabaseTransaction, key: &IdempotencyKey, now: DateTime<Ut
         body: String::new(),
         expires_at: (now + time_to_live).naive_utc(),
     };
-    Entity::insert(row.into_active_model()).exec_without_returning(txn).await?;
+    Ok(row.into_active_model().reset_all().insert(txn).await?)
+}
+
+async fn store(txn: &DatabaseTransaction, claim: Model, created: &Created) -> Result<()> {
+    let mut answer = claim.into_active_model();
+    answer.resource_id = Set(created.id);
+    answer.body = Set(created.body.clone());
+    answer.update(txn).await?;
     Ok(())
 }
 
-async fn store(db: &impl ConnectionTrait, key: &IdempotencyKey, created: &Created) -> Result<()> {
-    let row = ActiveModel {
-        resource_id: Set(created.id),
-        body: Set(created.body.clone()),
-        ..Default::default()
-    };
-    Entity::update_many()
-        .set(row)
-        .filter(Column::Caller.eq(&*key.caller))
-        .filter(Column::IdempotencyKey.eq(&*key.key))
-        .exec(db)
-        .await?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+
+    use super::*;
+    use crate::testing::demo_database;
+
+    #[derive(Serialize)]
+    struct Made(i64);
+
+    impl Identified for Made {
+        fn id(&self) -> i64 {
+            self.0
+        }
+    }
+
+    fn key(key: &str, fingerprint: &str) -> IdempotencyKey {
+        IdempotencyKey {
+            caller: String::new(),
+            key: key.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            time_to_live: TimeDelta::seconds(10),
+        }
+    }
+
+    fn second(second: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
+    }
+
+    #[tokio::test]
+    async fn a_key_is_carried_out_once_until_it_expires() {
+        let (_directory, db) = demo_database().await;
+        let count = Arc::new(AtomicI64::new(0));
+        let request = |key, at| {
+            let count = Arc::clone(&count);
+            create(&db, key, at, move |_| {
+                let made = Made(count.fetch_add(1, SeqCst) + 1);
+                Box::pin(async move { Ok(made) })
+            })
+        };
+        for (key, at, id, replayed) in [
+            (Some(key("a", "one")), 0, 1, false),
+            (Some(key("a", "one")), 9, 1, true),
+            (Some(key("b", "one")), 9, 2, false),
+            (None, 9, 3, false),
+            (Some(key("a", "one")), 10, 4, false),
+            (Some(key("a", "one")), 19, 4, true),
+        ] {
+            let made = request(key, second(at)).await.unwrap();
+            assert_eq!((made.id, made.replayed), (id, replayed), "at {at}");
+            assert_eq!(made.body, id.to_string());
+        }
+        assert!(matches!(request(Some(key("b", "two")), second(9)).await, Err(Error::KeyReused)));
+        assert_eq!(purge_expired(&db, second(19)).await.unwrap(), 1);
+        assert_eq!(purge_expired(&db, second(20)).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_leaves_its_key_free() {
+        let (_directory, db) = demo_database().await;
+        let refused = create(&db, Some(key("a", "one")), second(0), |_| {
+            Box::pin(async { Err::<Made, _>(Error::NotEmpty) })
+        });
+        assert!(matches!(refused.await, Err(Error::NotEmpty)));
+        let made =
+            create(&db, Some(key("a", "two")), second(0), |_| Box::pin(async { Ok(Made(1)) }));
+        assert!(!made.await.unwrap().replayed);
+    }
 }

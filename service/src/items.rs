@@ -1,37 +1,44 @@
-//! Items: what is for sale.
+//! Items: the goods for sale.
 
 use chrono::{DateTime, Utc};
 use entity::{Money, item, order_items};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DerivePartialModel,
-    EntityTrait, NotSet, QueryFilter, QuerySelect, Set, Unchanged,
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, ModelTrait, QueryFilter, QuerySelect, QueryTrait,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Database, Error, Result,
+    domain::{Description, MoneySchema, Name, NamePrefix, Price},
     idempotency::{self, Created, IdempotencyKey, Identified},
-    list::{Key, Page, Position, SortField, Window, starts_with},
+    pagination::{Cursor, Page, PageRequest, SortField, SortValue, starts_with},
     version::Precondition,
 };
 
-/// Something for sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, DerivePartialModel)]
-#[sea_orm(entity = "item::Entity")]
+/// Item for sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Item {
-    /// Its id.
+    /// Id.
     #[schema(example = 3)]
     pub id: i64,
-    /// What it is called.
+    /// Name.
     #[schema(example = "Bread")]
     pub name: String,
-    /// Today's price; an order keeps the price it was placed at.
-    #[sea_orm(from_col = "price_cents")]
+    /// Current price; an order keeps the price at which it was placed.
+    #[schema(value_type = MoneySchema)]
     pub price: Money,
-    /// More about it.
+    /// Description.
     #[schema(example = "a loaf of bread")]
     pub description: Option<String>,
+}
+
+impl From<item::Model> for Item {
+    fn from(item: item::Model) -> Self {
+        let item::Model { id, name, price_cents, description } = item;
+        Self { id, name, price: price_cents, description }
+    }
 }
 
 impl Identified for Item {
@@ -40,40 +47,40 @@ impl Identified for Item {
     }
 }
 
-/// An item to add.
+/// New item.
 #[derive(Clone, Debug)]
 pub struct NewItem {
-    /// What it is called.
-    pub name: String,
-    /// What it costs.
-    pub price: Money,
-    /// More about it.
-    pub description: Option<String>,
+    /// Name.
+    pub name: Name,
+    /// Price.
+    pub price: Price,
+    /// Description.
+    pub description: Option<Description>,
 }
 
-/// What to change of an item; `None` leaves it as it is.
+/// Changes of an item; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct ItemChange {
-    /// What it is called from now on.
-    pub name: Option<String>,
-    /// What it costs from now on. Orders that were placed keep their prices.
-    pub price: Option<Money>,
-    /// More about it from now on; `Some(None)` takes the description away.
-    pub description: Option<Option<String>>,
+    /// New name.
+    pub name: Option<Name>,
+    /// New price. Orders that were placed keep their prices.
+    pub price: Option<Price>,
+    /// New description; `Some(None)` removes it.
+    pub description: Option<Option<Description>>,
 }
 
-/// By what items are sorted.
+/// Field by which items are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ItemField {
-    /// By id.
+pub enum ItemSort {
+    /// Id.
     Id,
-    /// By name, in the order of Unicode's code points.
+    /// Name, by Unicode code points.
     Name,
-    /// By price.
+    /// Price.
     Price,
 }
 
-impl SortField for ItemField {
+impl SortField for ItemSort {
     type Entity = item::Entity;
     type Row = Item;
 
@@ -89,43 +96,50 @@ impl SortField for ItemField {
         }
     }
 
-    fn fits(self, key: &Key) -> bool {
+    fn accepts(self, value: &SortValue) -> bool {
         match self {
-            Self::Id | Self::Price => matches!(key, Key::Number(_)),
-            Self::Name => key.is_name(),
+            Self::Id | Self::Price => matches!(value, SortValue::Number(_)),
+            Self::Name => value.is_name(),
         }
     }
 
-    fn position(self, item: &Item) -> Position {
+    fn cursor(self, item: &Item) -> Cursor {
         let key = match self {
-            Self::Id => Key::Number(item.id),
-            Self::Name => Key::Text(item.name.clone()),
-            Self::Price => Key::Number(item.price.cents()),
+            Self::Id => SortValue::Number(item.id),
+            Self::Name => SortValue::Text(item.name.clone()),
+            Self::Price => SortValue::Number(item.price.cents()),
         };
-        Position { key, id: item.id }
+        Cursor { key, id: item.id }
     }
 }
 
-/// The item. One statement.
+/// Returns the item. One statement.
+///
+/// # Errors
+/// [`Error::NotFound`]
 pub async fn get(db: &impl ConnectionTrait, id: i64) -> Result<Item> {
-    let item = item::Entity::find_by_id(id).into_partial_model().one(db).await?;
-    item.ok_or(Error::NotFound { what: "item", id })
+    let item = item::Entity::find_by_id(id).one(db).await?;
+    item.map(Item::from).ok_or(Error::NotFound { what: "item", id })
 }
 
-/// A page of the items whose name starts with `prefix`. One statement.
+/// Returns a page of the items whose name starts with `prefix`. One statement.
 pub async fn list(
     db: &impl ConnectionTrait,
-    window: &Window<ItemField>,
-    prefix: Option<&str>,
+    page: &PageRequest<ItemSort>,
+    prefix: Option<&NamePrefix>,
 ) -> Result<Page<Item>> {
-    let mut items = item::Entity::find();
-    if let Some(prefix) = prefix {
-        items = items.filter(starts_with(db.get_database_backend(), item::Column::Name, prefix));
-    }
-    Ok(window.page(window.of(items, db.get_database_backend()).into_partial_model().all(db).await?))
+    let backend = db.get_database_backend();
+    let items = item::Entity::find().apply_if(prefix, |items, prefix| {
+        items.filter(starts_with(backend, item::Column::Name, prefix.as_str()))
+    });
+    let items = page.apply(items, backend).all(db).await?;
+    Ok(page.page(items.into_iter().map(Item::from).collect()))
 }
 
-/// Adds an item.
+/// Adds an item. One statement, on MySQL two, which has no RETURNING.
+///
+/// # Errors
+/// [`Error::KeyReused`]
 pub async fn create(
     db: &Database,
     item: NewItem,
@@ -135,19 +149,22 @@ pub async fn create(
     idempotency::create(db, key, now, move |txn| Box::pin(insert(txn, item.clone()))).await
 }
 
-async fn insert(txn: &DatabaseTransaction, item: NewItem) -> Result<Item> {
-    let NewItem { name, price, description } = item;
-    let row = item::ActiveModel {
-        id: NotSet,
-        name: Set(name.clone()),
-        price_cents: Set(price),
-        description: Set(description.clone()),
+async fn insert(txn: &DatabaseTransaction, new: NewItem) -> Result<Item> {
+    let NewItem { name, price, description } = new;
+    let item = item::ActiveModel {
+        name: Set(name.into()),
+        price_cents: Set(price.get()),
+        description: Set(description.map(String::from)),
+        ..Default::default()
     };
-    let id = item::Entity::insert(row).exec(txn).await?.last_insert_id;
-    Ok(Item { id, name, price, description })
+    Ok(item.insert(txn).await?.into())
 }
 
-/// Changes an item, if it is still as the caller saw it.
+/// Changes an item, if the precondition holds. One statement to load and lock the item, one to change it (on MySQL
+/// two).
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::PreconditionFailed`]
 pub async fn update(
     db: &Database,
     id: i64,
@@ -163,52 +180,44 @@ async fn update_in(
     change: ItemChange,
     precondition: Precondition,
 ) -> Result<Item> {
-    let mut item = lock(txn, id).await?;
-    precondition.check(&item)?;
-    let mut row = item::ActiveModel { id: Unchanged(id), ..Default::default() };
+    let item = lock(txn, id).await?;
+    precondition.check(&Item::from(item.clone()))?;
+    let mut changed = item.clone().into_active_model();
     let ItemChange { name, price, description } = change;
     if let Some(name) = name {
-        row.name = Set(name.clone());
-        item.name = name;
+        changed.name = Set(name.into());
     }
     if let Some(price) = price {
-        row.price_cents = Set(price);
-        item.price = price;
+        changed.price_cents = Set(price.get());
     }
     if let Some(description) = description {
-        row.description = Set(description.clone());
-        item.description = description;
+        changed.description = Set(description.map(String::from));
     }
-    if row.is_changed() {
-        item::Entity::update_many().set(row).filter(item::Column::Id.eq(id)).exec(txn).await?;
-    }
-    Ok(item)
+    let item = if changed.is_changed() { changed.update(txn).await? } else { item };
+    Ok(item.into())
 }
 
-/// Removes an item that no order refers to, if it is still as the caller saw it.
+/// Deletes an item that no order refers to, if the precondition holds. Three statements.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::InUse`]
 pub async fn delete(db: &Database, id: i64, precondition: Precondition) -> Result<()> {
     db.write(move |txn| Box::pin(delete_in(txn, id, precondition.clone()))).await
 }
 
 async fn delete_in(txn: &DatabaseTransaction, id: i64, precondition: Precondition) -> Result<()> {
-    precondition.check(&lock(txn, id).await?)?;
-    let order: Option<i64> = order_items::Entity::find()
-        .select_only()
-        .column(order_items::Column::OrderId)
-        .filter(order_items::Column::ItemId.eq(id))
-        .limit(1)
-        .into_tuple()
-        .one(txn)
-        .await?;
-    if let Some(order) = order {
-        return Err(Error::InUse { what: "item", id, order });
+    let item = lock(txn, id).await?;
+    precondition.check(&Item::from(item.clone()))?;
+    let line = item.find_related(order_items::Entity).limit(1).one(txn).await?;
+    if let Some(line) = line {
+        return Err(Error::InUse { what: "item", id, by: "order", by_id: line.order_id });
     }
-    item::Entity::delete_by_id(id).exec(txn).await?;
+    item.delete(txn).await?;
     Ok(())
 }
 
-/// The item, which nobody else changes before the transaction ends.
-async fn lock(txn: &DatabaseTransaction, id: i64) -> Result<Item> {
-    let item = item::Entity::find_by_id(id).lock_exclusive().into_partial_model().one(txn).await?;
+/// Loads the item and locks it until the transaction ends.
+async fn lock(txn: &DatabaseTransaction, id: i64) -> Result<item::Model> {
+    let item = item::Entity::find_by_id(id).lock_exclusive().one(txn).await?;
     item.ok_or(Error::NotFound { what: "item", id })
 }

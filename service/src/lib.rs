@@ -1,30 +1,23 @@
-//! The use cases of the marketplace, one function each.
+//! Use cases of the marketplace: one function each, on any of the three databases.
 //!
-//! A function says in its documentation which relations it loads and with how many statements; nothing
-//! is loaded behind the caller's back. Every task takes a pooled connection of its own, for one
-//! statement or one transaction, and no connection is held while a caller makes up its mind.
+//! The documentation of a function names the relations that it loads and its number of statements; nothing else is
+//! loaded. Every task takes a pooled connection of its own, for one statement or one transaction, and no connection
+//! is held between the pages of a stream.
 
 pub mod api_keys;
 pub mod customers;
 mod database;
+pub mod domain;
 mod error;
-pub mod export;
-mod group_commit;
 pub mod idempotency;
 pub mod items;
-mod keyset;
-pub mod list;
 pub mod orders;
-mod pages;
-mod pool;
+pub mod pagination;
 pub mod reports;
 pub mod seed;
-mod statement;
-mod tasks;
-mod transaction;
-pub mod tutorial;
+#[cfg(test)]
+mod testing;
 pub mod version;
 
-pub use database::{Database, Settings};
-pub use error::{Error, Fault, Result};
-pub use pool::{Load, Pool, PoolLoad};
+pub use database::{Database, DatabaseStats, Pool, PoolStats, Settings};
+pub use error::{Error, Result, Violation};

@@ -1,4 +1,4 @@
-//! Sums over many orders, added up by the database.
+//! Reports: sums over many orders, computed by the database.
 
 use std::collections::HashMap;
 
@@ -12,47 +12,47 @@ use sea_orm::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Error, Fault, Result};
+use crate::{Error, Result, Violation};
 
-/// The most periods of a report: ten years of days.
+/// Greatest number of periods of a report: ten years of days.
 pub const MAX_PERIODS: usize = 3660;
 
-/// How long a period of a report is.
+/// Length of a period of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
-    /// A day, UTC.
+    /// Day, UTC.
     Day,
-    /// A calendar month, UTC.
+    /// Calendar month, UTC.
     Month,
 }
 
-/// What was ordered in a period.
+/// Orders of a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Revenue {
     /// `2024-03-18` for a day, `2024-03` for a month.
     #[schema(example = "2024-03-18")]
     pub period: String,
-    /// How many orders were placed.
+    /// Number of orders placed.
     #[schema(example = 2)]
     pub orders: i64,
-    /// What they come to; beyond fifteen digits as near as a double is.
+    /// Sum of the orders; beyond fifteen digits rounded to the nearest double.
     #[schema(value_type = f64, example = 42.5)]
     pub revenue: Money,
 }
 
-/// How much of an item was ordered.
+/// Orders of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, FromQueryResult)]
 pub struct BestSeller {
-    /// The item.
+    /// Id of the item.
     #[schema(example = 4)]
     pub item_id: i64,
-    /// What it is called.
+    /// Name of the item.
     #[schema(example = "Onion")]
     pub name: String,
-    /// How many were ordered.
+    /// Number of pieces ordered.
     #[schema(example = 5)]
     pub quantity: i64,
-    /// What they come to; beyond fifteen digits as near as a double is.
+    /// Sum of the orders; beyond fifteen digits rounded to the nearest double.
     #[schema(value_type = f64, example = 42.5)]
     pub revenue: Money,
 }
@@ -64,8 +64,8 @@ struct Sum {
     revenue: Money,
 }
 
-/// Orders placed at `from` or later and before `to`, by the periods between, those without orders
-/// included. One statement.
+/// Returns number and sum of the orders placed at `from` or later and before `to`, by period, including periods without
+/// orders. One statement: lines are joined.
 ///
 /// # Errors
 /// [`Error::Invalid`] for more than [`MAX_PERIODS`] periods.
@@ -99,7 +99,8 @@ pub async fn revenue(
     Ok(names.into_iter().map(row).collect())
 }
 
-/// The items of which most was ordered at `from` or later and before `to`. One statement.
+/// Returns the items of which most pieces were ordered at `from` or later and before `to`. One statement: orders and
+/// items are joined.
 pub async fn best_sellers(
     db: &impl ConnectionTrait,
     from: DateTime<Utc>,
@@ -107,7 +108,8 @@ pub async fn best_sellers(
     limit: u64,
 ) -> Result<Vec<BestSeller>> {
     let backend = db.get_database_backend();
-    let quantity = integer(backend, Func::sum(Expr::col(order_items::Column::Quantity)).into());
+    let quantity = Func::sum(Expr::col(order_items::Column::Quantity));
+    let quantity = quantity.cast_as(order_items::integer_type(backend));
     let items = order_items::Entity::find()
         .join(JoinType::InnerJoin, order_items::Relation::Orders.def())
         .join(JoinType::InnerJoin, order_items::Relation::Item.def())
@@ -129,31 +131,18 @@ pub async fn best_sellers(
     Ok(items)
 }
 
-/// The first ten characters of a time are its day, the first seven its month.
+/// Start of the time as text: ten characters are its day, seven its month.
 fn period(backend: DbBackend, by: Period) -> SimpleExpr {
-    let time = Expr::col((orders::Entity, orders::Column::OrderTime));
-    let text = match backend {
-        DbBackend::MySql => time.cast_as("CHAR"),
-        _ => time.cast_as("TEXT"),
-    };
+    let text = if backend == DbBackend::MySql { "CHAR" } else { "TEXT" };
+    let time = Expr::col((orders::Entity, orders::Column::OrderTime)).cast_as(text);
     let length = match by {
         Period::Day => 10,
         Period::Month => 7,
     };
-    // Written out: as bound values PostgreSQL would not see that the grouping is the same.
-    let function = match backend {
-        DbBackend::Sqlite => "SUBSTR",
-        _ => "SUBSTRING",
-    };
-    Func::cust(function).arg(text).arg(Expr::cust("1")).arg(Expr::cust(length.to_string())).into()
+    Func::cust("SUBSTR").arg(time).arg(1).arg(length).into()
 }
 
-/// Sums of integers are decimals on PostgreSQL and MySQL.
-fn integer(backend: DbBackend, sum: SimpleExpr) -> SimpleExpr {
-    sum.cast_as(if backend == DbBackend::MySql { "SIGNED" } else { "BIGINT" })
-}
-
-/// What the periods are called.
+/// Returns the names of the periods.
 fn names(from: DateTime<Utc>, to: DateTime<Utc>, by: Period) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let (mut day, format) = match by {
@@ -163,8 +152,7 @@ fn names(from: DateTime<Utc>, to: DateTime<Utc>, by: Period) -> Result<Vec<Strin
     while let Some(begin) = day.filter(|day| day.and_time(chrono::NaiveTime::MIN) < to.naive_utc())
     {
         if names.len() == MAX_PERIODS {
-            let detail = format!("a report has at most {MAX_PERIODS} periods");
-            return Err(Error::Invalid(vec![Fault::new("/to", detail)]));
+            return Err(Error::Invalid(vec![Violation::TooManyPeriods { most: MAX_PERIODS }]));
         }
         names.push(begin.format(format).to_string());
         day = next(begin, by);

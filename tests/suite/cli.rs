@@ -1,4 +1,4 @@
-//! The command line when things are not as they should be: one clear line, exit code 1.
+//! Errors of the command line: one clear line, exit code 1 or 2.
 
 use crate::{
     cases,
@@ -10,17 +10,17 @@ use crate::{
 
 pub fn cases() -> Vec<Case> {
     let mut cases = cases![SQLITE;
-        urls_that_lead_nowhere,
-        help_shows_the_environment_but_not_its_values,
-        what_is_no_command_is_a_matter_of_usage,
-        flags_can_be_set_by_the_environment,
+        an_unusable_database_url_is_reported_in_one_line,
+        help_names_environment_variables_without_their_values,
+        an_invalid_command_line_exits_with_2_and_points_to_help,
+        flags_can_be_set_by_environment_variables,
     ];
-    cases.extend(cases![a_busy_port]);
-    cases.extend(cases![SERVERS; a_password_is_never_printed]);
+    cases.extend(cases![a_port_in_use_is_reported_in_one_line]);
+    cases.extend(cases![SERVERS; the_database_password_is_never_printed]);
     cases
 }
 
-async fn urls_that_lead_nowhere(_: &TestDatabase) {
+async fn an_unusable_database_url_is_reported_in_one_line(_: &TestDatabase) {
     for (url, expected) in [
         ("oracle://joe:s3cret@127.0.0.1/shop", "must start with sqlite:, postgres: or mysql:"),
         ("postgres://joe:s3cret@127.0.0.1:port/shop", "not a database URL"),
@@ -44,29 +44,29 @@ async fn urls_that_lead_nowhere(_: &TestDatabase) {
             run(MIGRATION, url, &["up"]),
         );
         for output in [serve, migrate, migration] {
-            let said = stderr(&output);
-            assert_eq!(output.status.code(), Some(1), "{said}");
-            assert_eq!(said.lines().count(), 1, "{said}");
-            assert!(said.starts_with("error: ") && said.contains(expected), "{said}");
-            assert!(!said.contains("s3cret"), "{said}");
+            let message = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+            assert!(message.starts_with("error: ") && message.contains(expected), "{message}");
+            assert!(!message.contains("s3cret"), "{message}");
         }
     }
 }
 
-async fn a_busy_port(db: &TestDatabase) {
+async fn a_port_in_use_is_reported_in_one_line(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let output = db.run(&["serve", "--listen", &app.address]).await;
     assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains(&format!("cannot listen at {}", app.address)), "{said}");
-    assert!(said.contains("in use"), "{said}");
+    let message = stderr(&output);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains(&format!("cannot listen at {}", app.address)), "{message}");
+    assert!(message.contains("in use"), "{message}");
 }
 
-async fn a_password_is_never_printed(db: &TestDatabase) {
+async fn the_database_password_is_never_printed(db: &TestDatabase) {
     let (scheme, rest) = db.url.split_once("://").unwrap();
     let (_, host) = rest.split_once('@').unwrap();
-    let url = format!("{scheme}://nobody-of-that-name:s3cret@{host}");
+    let url = format!("{scheme}://no-such-user:s3cret@{host}");
     for (program, args) in [
         (MARKETSVC, &["serve", "--echo"][..]),
         (MARKETSVC, &["migrate", "up", "--echo"]),
@@ -81,13 +81,13 @@ async fn a_password_is_never_printed(db: &TestDatabase) {
             .output()
             .await
             .unwrap();
-        let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(!said.contains("s3cret"), "{said}");
+        let message = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(!message.contains("s3cret"), "{message}");
     }
 }
 
-async fn help_shows_the_environment_but_not_its_values(_: &TestDatabase) {
+async fn help_names_environment_variables_without_their_values(_: &TestDatabase) {
     for (program, args) in [
         (MARKETSVC, &["--help"][..]),
         (MARKETSVC, &["serve", "--help"]),
@@ -103,7 +103,7 @@ async fn help_shows_the_environment_but_not_its_values(_: &TestDatabase) {
     }
 }
 
-async fn what_is_no_command_is_a_matter_of_usage(db: &TestDatabase) {
+async fn an_invalid_command_line_exits_with_2_and_points_to_help(db: &TestDatabase) {
     for args in [&["sevre"][..], &[], &["serve", "--max-connections", "0"], &["seed", "generate"]] {
         let output = db.run(args).await;
         assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -111,7 +111,7 @@ async fn what_is_no_command_is_a_matter_of_usage(db: &TestDatabase) {
     }
 }
 
-async fn flags_can_be_set_by_the_environment(db: &TestDatabase) {
+async fn flags_can_be_set_by_environment_variables(db: &TestDatabase) {
     use crate::harness::app::App;
     for no in ["0", "false", "no", ""] {
         let env = [("MARKETSVC_MIGRATE", "1"), ("MARKETSVC_DEMO", no)];

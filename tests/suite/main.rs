@@ -1,32 +1,37 @@
-//! What a user of the service sees, on SQLite, PostgreSQL and MySQL/MariaDB.
+//! Integration tests of the program over HTTP, on SQLite, PostgreSQL and MySQL/MariaDB.
 //!
-//! Each test has a database and a server of its own. `TEST_POSTGRES_URL` and `TEST_MYSQL_URL` name
-//! servers to make databases on; without them throwaway servers are started from the programs on this
-//! machine, and without those the tests are shown as ignored. `TEST_REQUIRE=postgres,mysql` makes that
-//! a failure.
+//! Each test has its own database and its own server process. `TEST_POSTGRES_URL` and `TEST_MYSQL_URL`
+//! name database servers on which the tests create their databases. Without them, temporary servers are
+//! started from the programs installed on this machine; if these are missing, the tests are reported as
+//! ignored. `TEST_REQUIRE=postgres,mysql` turns that into a failure.
 
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that panics has failed, as it should"
+    reason = "a test fails by a panic"
 )]
 
-mod answers;
 mod auth;
 mod cli;
 mod concurrency;
+mod echo;
+mod errors;
+mod fault_injection;
 mod harness;
+mod line_totals;
 mod migrations;
 mod operation;
 mod orders;
-mod refusals;
+mod query_parameters;
+mod relations;
 mod schema;
 mod seeding;
 mod statements;
 mod streaming;
-mod trials;
+mod times;
+mod tutorial;
 mod v1;
 
 use harness::case::{Case, trials};
@@ -34,19 +39,24 @@ use libtest_mimic::Arguments;
 
 fn main() {
     let cases: Vec<Case> = [
-        answers::cases(),
         auth::cases(),
         cli::cases(),
         concurrency::cases(),
+        echo::cases(),
+        errors::cases(),
+        fault_injection::cases(),
+        line_totals::cases(),
         migrations::cases(),
         operation::cases(),
         orders::cases(),
-        refusals::cases(),
+        query_parameters::cases(),
+        relations::cases(),
         schema::cases(),
         seeding::cases(),
         statements::cases(),
         streaming::cases(),
-        trials::cases(),
+        times::cases(),
+        tutorial::cases(),
         v1::cases(),
     ]
     .into_iter()

@@ -1,4 +1,4 @@
-//! Placing orders, and what becomes of them.
+//! Placing orders and reading them back.
 
 use serde_json::{Value, json};
 
@@ -14,11 +14,11 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     cases![
         an_order_for_blake_is_blakes,
-        what_cannot_be_placed_leaves_no_trace,
-        every_fault_of_an_order_is_named_at_once,
+        a_refused_order_stores_nothing,
+        all_errors_of_an_order_are_reported_at_once,
         an_order_keeps_its_prices,
-        an_unknown_order_has_no_total_and_one_without_lines_comes_to_nothing,
-        names_come_back_as_they_were_stored,
+        an_unknown_order_has_no_total_and_an_empty_order_totals_zero,
+        names_are_returned_as_stored,
     ]
 }
 
@@ -29,7 +29,7 @@ async fn an_order_for_blake_is_blakes(db: &TestDatabase) {
     assert_eq!(app.client.orders_of(ALEX).await.len(), 1);
 }
 
-async fn what_cannot_be_placed_leaves_no_trace(db: &TestDatabase) {
+async fn a_refused_order_stores_nothing(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let item = |id: i64, quantity: i64| json!({"id": id, "quantity": quantity});
     let many: Vec<_> = (1..=101).map(|id| item(id, 1)).collect();
@@ -47,29 +47,31 @@ async fn what_cannot_be_placed_leaves_no_trace(db: &TestDatabase) {
     ];
     for (customer_id, items, pointers) in refused {
         let order = json!({"customer_id": customer_id, "items": items});
-        let answer = app.client.post("/api/add_new_order", &order).await;
-        answer.assert_faults(400, &pointers);
+        let response = app.client.post("/api/add_new_order", &order).await;
+        response.assert_field_errors(400, &pointers);
     }
     assert_eq!((db.count("orders").await, db.count("order_items").await), (3, 5));
 
-    // Not even a number is missing.
+    // The refused orders used up no order id.
     let placed = app.client.place_order(ALEX, &[(MILK, i64::from(i32::MAX))]).await;
     placed.assert_status(201);
     assert_eq!(placed.json()["id"], 4);
     assert_eq!(placed.json()["total"], 10_737_418_235_i64);
 }
 
-async fn every_fault_of_an_order_is_named_at_once(db: &TestDatabase) {
+async fn all_errors_of_an_order_are_reported_at_once(db: &TestDatabase) {
     let app = db.serve_demo().await;
-    let answer = app.client.place_order(0, &[(2, 0), (2, 1), (99, -5)]).await;
-    answer.assert_faults(400, &["/customer_id", "/items/0/quantity", "/items/2/quantity"]);
-    let answer = app.client.place_order(99, &[(98, 1), (1, 1), (1, 2), (97, 1)]).await;
-    answer.assert_faults(400, &["/items/2/id", "/customer_id", "/items/3/id", "/items/0/id"]);
+    let response = app.client.place_order(0, &[(2, 0), (2, 1), (99, -5)]).await;
+    response.assert_field_errors(400, &["/customer_id", "/items/0/quantity", "/items/2/quantity"]);
+    let response = app.client.place_order(1, &[(98, 1), (1, 1), (1, 2), (98, 1)]).await;
+    response.assert_field_errors(400, &["/items/2/id", "/items/3/id"]);
+    let response = app.client.place_order(99, &[(98, 1), (1, 1), (97, 1)]).await;
+    response.assert_field_errors(400, &["/customer_id", "/items/2/id", "/items/0/id"]);
 
-    // 9,999,999,999,999.99 twice is no amount that a client could read.
+    // Twice 9,999,999,999,999.99 exceeds the largest amount.
     db.execute("UPDATE item SET price_cents = 999999999999999 WHERE id = 1").await.unwrap();
-    app.client.place_order(1, &[(1, 2)]).await.assert_faults(400, &["/items"]);
-    app.client.place_order(1, &[(1, 1), (2, 1)]).await.assert_faults(400, &["/items"]);
+    app.client.place_order(1, &[(1, 2)]).await.assert_field_errors(400, &["/items"]);
+    app.client.place_order(1, &[(1, 1), (2, 1)]).await.assert_field_errors(400, &["/items"]);
     let largest = app.client.place_order(1, &[(1, 1)]).await;
     largest.assert_status(201);
     assert!(largest.body.contains(r#""total":9999999999999.99}"#), "{largest:?}");
@@ -86,7 +88,7 @@ async fn an_order_keeps_its_prices(db: &TestDatabase) {
     assert_eq!(new.json()["total"], 21);
 }
 
-async fn an_unknown_order_has_no_total_and_one_without_lines_comes_to_nothing(db: &TestDatabase) {
+async fn an_unknown_order_has_no_total_and_an_empty_order_totals_zero(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for id in ["99", "0", "-1", "9223372036854775807"] {
         app.client.get(&format!("/api/order_total/{id}")).await.assert_problem(404);
@@ -96,7 +98,7 @@ async fn an_unknown_order_has_no_total_and_one_without_lines_comes_to_nothing(db
     assert_eq!(totals, json!([0, Value::Null]));
 }
 
-async fn names_come_back_as_they_were_stored(db: &TestDatabase) {
+async fn names_are_returned_as_stored(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for name in ["Zoë 🦀 \u{202e}desrever", "a\u{301}\u{302}\u{303}", "\"\\/'; DROP TABLE item; --"]
     {

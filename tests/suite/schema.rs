@@ -1,4 +1,4 @@
-//! What the database itself refuses, whoever writes.
+//! Constraints and settings of the database, checked without the service.
 
 use crate::{
     cases,
@@ -6,12 +6,12 @@ use crate::{
 };
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = cases![the_database_enforces_what_it_can, times_are_kept_to_the_microsecond];
-    cases.extend(cases![SQLITE; sqlite_is_set_up_to_lose_nothing]);
+    let mut cases = cases![the_database_enforces_its_constraints, times_have_microsecond_precision];
+    cases.extend(cases![SQLITE; sqlite_is_set_up_for_durability]);
     cases
 }
 
-async fn the_database_enforces_what_it_can(db: &TestDatabase) {
+async fn the_database_enforces_its_constraints(db: &TestDatabase) {
     db.run_ok(&["migrate", "up"]).await;
     db.run_ok(&["seed", "demo"]).await;
     for (rule, sql) in [
@@ -20,7 +20,7 @@ async fn the_database_enforces_what_it_can(db: &TestDatabase) {
         ("unit price ≥ 0", "UPDATE order_items SET unit_price_cents = -1"),
         ("an address is one customer's", "UPDATE customer SET address_id = 1 WHERE id = 2"),
         ("a customer has an address", "UPDATE customer SET address_id = 99 WHERE id = 2"),
-        ("a name is a name", "UPDATE customer SET name = NULL"),
+        ("a customer has a name", "UPDATE customer SET name = NULL"),
         ("an order has a customer", "UPDATE orders SET customer_id = 99"),
         ("a line has an item", "UPDATE order_items SET item_id = 99 WHERE quantity = 1"),
         ("an item is once in an order", "INSERT INTO order_items VALUES (1, 1, 1, 1)"),
@@ -32,7 +32,7 @@ async fn the_database_enforces_what_it_can(db: &TestDatabase) {
     }
 }
 
-async fn times_are_kept_to_the_microsecond(db: &TestDatabase) {
+async fn times_have_microsecond_precision(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let mut micros = 0;
     for _ in 0..20 {
@@ -46,18 +46,18 @@ async fn times_are_kept_to_the_microsecond(db: &TestDatabase) {
     assert!(micros > 0);
 }
 
-async fn sqlite_is_set_up_to_lose_nothing(db: &TestDatabase) {
+/// `synchronous` is a setting of each connection, so a test of the service checks that.
+async fn sqlite_is_set_up_for_durability(db: &TestDatabase) {
     use sea_orm::{ConnectionTrait, DbBackend, Statement};
-    let app = db.serve_demo().await;
-    app.logged("PRAGMA synchronous = FULL").await;
+    let _app = db.serve_demo().await;
     let connection = db.connect().await;
-    let ask = async |sql: &str| -> String {
+    let query = async |sql: &str| -> String {
         let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await;
         row.unwrap().unwrap().try_get_by_index(0).unwrap()
     };
-    assert_eq!(ask("PRAGMA journal_mode").await, "wal");
+    assert_eq!(query("PRAGMA journal_mode").await, "wal");
     // Before 3.51.3 a reset of the write-ahead log could corrupt the file.
-    let version = ask("SELECT sqlite_version()").await;
+    let version = query("SELECT sqlite_version()").await;
     let numbers: Vec<u32> = version.split('.').map(|number| number.parse().unwrap()).collect();
     assert!(numbers >= vec![3, 51, 3], "{version}");
 }

@@ -1,4 +1,4 @@
-//! Filling a database.
+//! Demo data and generated data.
 
 use serde_json::Value;
 
@@ -14,9 +14,9 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     cases![
         the_demo_data_is_loaded_once,
-        generated_data_is_plausible_and_the_same_for_the_same_seed,
-        of_two_that_seed_at_once_one_succeeds,
-        orders_need_customers_and_items,
+        generated_data_is_plausible_and_reproducible,
+        one_of_two_concurrent_seed_commands_succeeds,
+        generated_orders_need_customers_and_items,
         progress_is_reported_in_plain_lines,
     ]
 }
@@ -34,11 +34,11 @@ async fn the_demo_data_is_loaded_once(db: &TestDatabase) {
     }
     assert_eq!((db.count("customer").await, db.count("order_items").await), (3, 5));
     let app = db.serve_demo().await;
-    app.logged("the database holds data").await;
+    app.logged("demo data not loaded").await;
     assert_eq!(app.client.place_order(1, &[(MILK, 1)]).await.json()["id"], 4);
 }
 
-async fn generated_data_is_plausible_and_the_same_for_the_same_seed(db: &TestDatabase) {
+async fn generated_data_is_plausible_and_reproducible(db: &TestDatabase) {
     db.generate(30, 3, 200, 5).await;
     assert_eq!(db.count("address").await, 30);
     assert_eq!(db.count("item").await, 3);
@@ -53,7 +53,7 @@ async fn generated_data_is_plausible_and_the_same_for_the_same_seed(db: &TestDat
     let time = |n: usize| orders[n]["order_time"].as_str().unwrap();
     assert!(time(0).starts_with("2024-01-0") && time(199).starts_with("2025-12-"), "{}", time(199));
 
-    // The database counts on from the ids that were given.
+    // New ids continue after the generated ones.
     let app = db.serve(&[]).await;
     let placed = app.client.place_order(1, &[(MILK, 1)]).await;
     assert_eq!(placed.assert_status(201).json()["id"], 201);
@@ -73,7 +73,7 @@ async fn everything(db: &TestDatabase) -> [Value; 2] {
     [app.client.get_json("/api/customers").await, app.client.get_json(orders).await]
 }
 
-async fn of_two_that_seed_at_once_one_succeeds(db: &TestDatabase) {
+async fn one_of_two_concurrent_seed_commands_succeeds(db: &TestDatabase) {
     db.run_ok(&["migrate", "up"]).await;
     let seed = &["seed", "generate", "--customers", "2000", "--items", "10", "--orders", "500"];
     let (one, two) = tokio::join!(db.run(seed), db.run(seed));
@@ -82,7 +82,7 @@ async fn of_two_that_seed_at_once_one_succeeds(db: &TestDatabase) {
     assert_eq!((db.count("customer").await, db.count("orders").await), (2000, 500));
 }
 
-async fn orders_need_customers_and_items(db: &TestDatabase) {
+async fn generated_orders_need_customers_and_items(db: &TestDatabase) {
     db.run_ok(&["migrate", "up"]).await;
     for (customers, items) in [("0", "1"), ("1", "0")] {
         let output = db

@@ -1,27 +1,33 @@
 //! `/api/v1/customers`
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, Query},
-};
-use serde::{Deserialize, Serialize};
+use actix_web::{HttpResponse, web::Data};
+use deserr::Deserr;
 use service::{
     Database,
-    customers::{self, Address, Customer, CustomerChange, CustomerField, NewCustomer},
-    orders::{self, Order, OrderField},
+    customers::{self, Customer, CustomerChange, CustomerSort, NewAddress, NewCustomer},
+    domain::{AddressNumber, Name},
+    orders::{self, Order, OrderSort},
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::orders::expand;
+use super::registry::Routes;
 use crate::{
-    body::{Body, IdempotencyHeader},
-    clock,
-    conditional::{self, IfMatchHeader, IfNoneMatchHeader},
-    fields::{Fields, FromFields, name, natural},
-    id::{Id, IdPath},
-    openapi::Routes,
-    page::{self, NoQuery, PageBody},
-    problem::Problem,
+    extract::{
+        expand::ExpandQuery,
+        field_errors::FieldErrors,
+        id::Id,
+        idempotent::Idempotent,
+        json_body::JsonBody,
+        name_prefix::NamePrefixQuery,
+        page_query::PageQuery,
+        preconditions::{IfMatch, IfNoneMatch},
+    },
+    respond::{
+        etag,
+        page::{self, PageBody},
+        problem::Problem,
+    },
+    server::clock,
 };
 
 const COLLECTION: &str = "/api/v1/customers";
@@ -37,214 +43,157 @@ pub fn add_to(routes: Routes) -> Routes {
         .add(__path_list_orders_of_customer, list_orders_of_customer)
 }
 
-/// The parameters of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct CustomersQuery {
-    /// How many customers; 50 if not given.
-    #[param(minimum = 1, maximum = 100, example = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|name)$", example = "name")]
-    sort: Option<String>,
-    /// Only customers whose name starts so.
-    #[param(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
-    name: Option<String>,
-}
-
-/// A page of the customers.
-#[utoipa::path(get, path = "/api/v1/customers", tag = "customers", params(CustomersQuery),
-    responses((status = 200, description = "A page", body = PageBody<Customer>,
-        headers(("Link" = String, description = "The next page, if there is one")))))]
+/// Returns a page of the customers with their addresses.
+#[utoipa::path(get, path = "/api/v1/customers", tag = "customers",
+    params(PageQuery::<CustomerSort>, NamePrefixQuery),
+    responses((status = 200, description = "Page of customers", body = PageBody<Customer>,
+        headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_customers(
     db: Data<Database>,
-    query: Query<CustomersQuery>,
-    request: HttpRequest,
+    query: PageQuery<CustomerSort>,
+    prefix: NamePrefixQuery,
 ) -> Result<HttpResponse, Problem> {
-    let CustomersQuery { limit, cursor, sort, name } = query.into_inner();
-    let window =
-        page::window::<CustomerField>(&request, limit, sort.as_deref(), cursor.as_deref())?;
-    page::check_prefix(name.as_deref())?;
-    let page = customers::list(db.reader(), &window, name.as_deref()).await?;
-    Ok(page::answer(&request, sort.as_deref(), page))
+    let customers = customers::list(db.reader(), &query.request, prefix.0.as_ref()).await?;
+    page::page(&query, customers)
 }
 
-/// The customer.
-#[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers",
-    params(IdPath, IfNoneMatchHeader),
+/// Returns the customer with the address.
+#[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers", params(Id, IfNoneMatch),
     responses((status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
-        (status = 304, description = "They are as the caller has them")))]
+        (status = 304, description = "The client has the current version")))]
 async fn get_customer(
     db: Data<Database>,
     id: Id,
-    _: Query<NoQuery>,
-    request: HttpRequest,
+    if_none_match: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
-    conditional::tagged(&request, &customers::get(db.reader(), id.0).await?)
+    etag::unless_match(&if_none_match, &customers::get(db.reader(), id.id).await?)
 }
 
-/// A customer to add.
-#[derive(Serialize, ToSchema)]
+/// New customer.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewCustomer)]
+#[schema(as = NewCustomer, example = json!({"name": "Alex", "address": {"flat_number": 101, "post_code": 10001}}))]
 struct NewCustomerBody {
-    /// What they are called.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
-        example = "Alex"
-    )]
-    name: String,
-    /// Where they live.
-    address: AddressBody,
+    /// Name.
+    #[schema(inline)]
+    name: Name,
+    /// Address.
+    address: NewAddressBody,
 }
 
-/// Where a customer lives.
-#[derive(Serialize, ToSchema)]
+/// Address of a new customer.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewAddress)]
-struct AddressBody {
-    /// The flat within the house.
-    #[schema(minimum = 0, maximum = 2_147_483_647, example = 101)]
-    flat_number: i32,
-    /// The post code of the house.
-    #[schema(minimum = 0, maximum = 2_147_483_647, example = 10001)]
-    post_code: i32,
+#[schema(as = NewAddress, example = json!({"flat_number": 101, "post_code": 10001}))]
+struct NewAddressBody {
+    /// Number of the flat in the building.
+    #[schema(inline)]
+    flat_number: AddressNumber,
+    /// Post code.
+    #[schema(inline)]
+    post_code: AddressNumber,
 }
 
-impl FromFields for NewCustomer {
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.required("name", name);
-        let address = fields.required_object("address", |address| {
-            let flat_number = address.required("flat_number", natural);
-            let post_code = address.required("post_code", natural);
-            Some(Address { flat_number: flat_number?, post_code: post_code? })
-        });
-        Some(Self { name: name?, address: address? })
+impl From<NewCustomerBody> for NewCustomer {
+    fn from(body: NewCustomerBody) -> Self {
+        let NewCustomerBody { name, address: NewAddressBody { flat_number, post_code } } = body;
+        Self { name, address: NewAddress { flat_number, post_code } }
     }
 }
 
-/// Adds a customer with their address.
+/// Adds a customer with the address.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "customers", request_body = NewCustomerBody,
-    params(IdempotencyHeader),
+    params(Idempotent::<NewCustomerBody>),
     responses((status = 201, description = "The customer", body = Customer,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
 async fn create_customer(
     db: Data<Database>,
-    body: Body<NewCustomer>,
+    request: Idempotent<NewCustomerBody>,
 ) -> Result<HttpResponse, Problem> {
-    let created = customers::create(&db, body.value, body.key, clock::now()).await?;
-    Ok(conditional::created(COLLECTION, created))
+    let Idempotent { body, key } = request;
+    let created = customers::create(&db, body.into(), key, clock::now()).await?;
+    Ok(etag::created(COLLECTION, created))
 }
 
-/// What to change; what is left out stays as it is.
-#[derive(Serialize, ToSchema)]
+/// Changes of a customer; a field that is left out stays as it is.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CustomerChange)]
 struct CustomerChangeBody {
-    /// What they are called from now on.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
-        nullable = false
-    )]
-    name: Option<String>,
-    /// Where they live from now on.
+    /// New name.
+    #[deserr(default, from(Name) = Some)]
+    #[schema(inline, nullable = false)]
+    name: Option<Name>,
+    /// Changes of the address.
+    #[deserr(default, from(AddressChangeBody) = Some)]
     #[schema(nullable = false)]
     address: Option<AddressChangeBody>,
 }
 
-/// What to change of an address; what is left out stays as it is.
-#[derive(Serialize, ToSchema)]
+/// Changes of an address; a field that is left out stays as it is.
+#[derive(Default, Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AddressChange)]
 struct AddressChangeBody {
-    /// The flat within the house.
-    #[schema(minimum = 0, maximum = 2_147_483_647, nullable = false)]
-    flat_number: Option<i32>,
-    /// The post code of the house.
-    #[schema(minimum = 0, maximum = 2_147_483_647, nullable = false)]
-    post_code: Option<i32>,
+    /// New number of the flat.
+    #[deserr(default, from(AddressNumber) = Some)]
+    #[schema(inline, nullable = false)]
+    flat_number: Option<AddressNumber>,
+    /// New post code.
+    #[deserr(default, from(AddressNumber) = Some)]
+    #[schema(inline, nullable = false)]
+    post_code: Option<AddressNumber>,
 }
 
-impl FromFields for CustomerChange {
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.optional("name", name);
-        let address = fields.object("address", |address| {
-            Some((address.optional("flat_number", natural), address.optional("post_code", natural)))
-        });
-        let (flat_number, post_code) = address.unwrap_or_default();
-        Some(Self { name, flat_number, post_code })
+impl From<CustomerChangeBody> for CustomerChange {
+    fn from(body: CustomerChangeBody) -> Self {
+        let CustomerChangeBody { name, address } = body;
+        let AddressChangeBody { flat_number, post_code } = address.unwrap_or_default();
+        Self { name, flat_number, post_code }
     }
 }
 
 /// Changes the customer.
-#[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers", request_body = CustomerChangeBody,
-    params(IdPath, IfMatchHeader),
-    responses((status = 200, description = "The customer as they are now", body = Customer, headers(("ETag" = String)))))]
+#[utoipa::path(patch, path = "/api/v1/customers/{id}", tag = "customers",
+    request_body = CustomerChangeBody, params(Id, IfMatch),
+    responses((status = 200, description = "The changed customer", body = Customer, headers(("ETag" = String)))))]
 async fn update_customer(
     db: Data<Database>,
     id: Id,
-    request: HttpRequest,
-    body: Body<CustomerChange>,
+    if_match: IfMatch,
+    body: JsonBody<CustomerChangeBody>,
 ) -> Result<HttpResponse, Problem> {
-    let precondition = conditional::precondition(&request)?;
-    let customer = customers::update(&db, id.0, body.value, precondition).await?;
-    conditional::whole(&customer)
+    let change = body.0.into();
+    etag::with_etag(&customers::update(&db, id.id, change, if_match.precondition).await?)
 }
 
-/// Removes the customer and their address, unless they have placed an order.
-#[utoipa::path(delete, path = "/api/v1/customers/{id}", tag = "customers",
-    params(IdPath, IfMatchHeader),
-    responses((status = 204, description = "They are gone")))]
+/// Deletes the customer and the address, unless the customer has placed an order.
+#[utoipa::path(delete, path = "/api/v1/customers/{id}", tag = "customers", params(Id, IfMatch),
+    responses((status = 204, description = "The customer is deleted")))]
 async fn delete_customer(
     db: Data<Database>,
     id: Id,
-    request: HttpRequest,
+    if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    customers::delete(&db, id.0, conditional::precondition(&request)?).await?;
+    customers::delete(&db, id.id, if_match.precondition).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The parameters of a customer's orders.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct OrdersOfCustomerQuery {
-    /// How many orders; 50 if not given.
-    #[param(minimum = 1, maximum = 100, example = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|order_time)$", example = "-order_time")]
-    sort: Option<String>,
-    /// What to load beside the lines, with commas between: `customer`, `customer.address`, `items.item`.
-    #[param(
-        pattern = "^(customer|customer\\.address|items\\.item)(,(customer|customer\\.address|items\\.item))*$"
-    )]
-    expand: Option<String>,
-}
-
-/// A page of the customer's orders.
+/// Returns a page of the customer's orders.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/orders", tag = "orders",
-    params(IdPath, OrdersOfCustomerQuery),
-    responses((status = 200, description = "A page", body = PageBody<Order>,
-        headers(("Link" = String, description = "The next page, if there is one")))))]
+    params(Id, PageQuery::<OrderSort>, ExpandQuery),
+    responses((status = 200, description = "Page of orders", body = PageBody<Order>,
+        headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_orders_of_customer(
     db: Data<Database>,
     id: Id,
-    query: Query<OrdersOfCustomerQuery>,
-    request: HttpRequest,
+    query: PageQuery<OrderSort>,
+    expand: ExpandQuery,
 ) -> Result<HttpResponse, Problem> {
-    let OrdersOfCustomerQuery { limit, cursor, sort, expand: relations } = query.into_inner();
-    let window = page::window::<OrderField>(&request, limit, sort.as_deref(), cursor.as_deref())?;
-    let expand = expand(relations.as_deref())?;
-    let page = orders::list_of_customer(db.reader(), id.0, &window, expand).await?;
-    Ok(page::answer(&request, sort.as_deref(), page))
+    let orders = orders::list_of_customer(db.reader(), id.id, &query.request, expand.0).await?;
+    page::page(&query, orders)
 }

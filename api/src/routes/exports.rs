@@ -1,31 +1,34 @@
 //! `/api/v1/orders/export` and `/api/v1/customers/export`
 
+use std::future::{Ready, ready};
+
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
     http::{
         StatusCode,
         header::{Accept, CONTENT_DISPOSITION, Header, HeaderValue, Quality, VARY},
     },
-    web::{Data, Query},
+    web::Data,
 };
 use futures_util::Stream;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use service::{
     Database,
-    customers::Customer,
-    export,
-    list::Page,
-    orders::{Expand, Order, OrderField, OrderFilter},
+    customers::{self, Customer},
+    orders::{self, Order, OrderSort},
+    pagination::Page,
 };
-use utoipa::IntoParams;
 
+use super::{orders::OrderFilterQuery, registry::Routes};
 use crate::{
-    csv::{CsvRow, csv},
-    openapi::Routes,
-    page::NoQuery,
-    problem::Problem,
-    streaming::ndjson,
-    timestamp::Timestamp,
+    extract::query::Query,
+    openapi::ProblemResponse,
+    respond::{
+        csv::{CsvRow, csv},
+        problem::Problem,
+        stream::StreamResponder,
+    },
 };
 
 /// Adds the routes.
@@ -33,65 +36,45 @@ pub fn add_to(routes: Routes) -> Routes {
     routes.add(__path_export_customers, export_customers).add(__path_export_orders, export_orders)
 }
 
-/// All customers as NDJSON or CSV, streamed.
+/// Streams all customers as NDJSON or CSV.
 #[utoipa::path(get, path = "/api/v1/customers/export", tag = "exports",
     responses((status = 200, description = "A line for each customer", headers(("Content-Disposition" = String)),
             content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = 406, response = inline(crate::openapi::ProblemResponse))))]
+        (status = 406, response = inline(ProblemResponse))))]
 async fn export_customers(
     db: Data<Database>,
-    _: Query<NoQuery>,
-    request: HttpRequest,
+    format: Format,
+    responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
-    let customers = export::customers(db.as_ref().clone());
-    answer(&request, "customers", customers).await
+    let customers = customers::stream(db.as_ref().clone());
+    export("customers", format, responder, customers).await
 }
 
-/// Which orders to export.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct OrdersQuery {
-    /// Only this customer's.
-    customer_id: Option<i64>,
-    /// Only orders placed then or later.
-    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
-    placed_from: Option<Timestamp>,
-    /// Only orders placed before.
-    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
-    placed_before: Option<Timestamp>,
-}
-
-/// Orders as NDJSON, or as CSV with a line for each of their items, streamed.
-#[utoipa::path(get, path = "/api/v1/orders/export", tag = "exports", params(OrdersQuery),
+/// Streams orders as NDJSON, or as CSV with a record for each line of an order.
+#[utoipa::path(get, path = "/api/v1/orders/export", tag = "exports", params(OrderFilterQuery),
     responses((status = 200, description = "The orders", headers(("Content-Disposition" = String)),
             content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = 406, response = inline(crate::openapi::ProblemResponse))))]
+        (status = 406, response = inline(ProblemResponse))))]
 async fn export_orders(
     db: Data<Database>,
-    query: Query<OrdersQuery>,
-    request: HttpRequest,
+    filter: Query<OrderFilterQuery>,
+    format: Format,
+    responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
-    let OrdersQuery { customer_id, placed_from, placed_before } = query.into_inner();
-    let filter = OrderFilter {
-        customer_id,
-        placed_from: placed_from.map(|time| time.0),
-        placed_before: placed_before.map(|time| time.0),
-        ..OrderFilter::default()
-    };
-    let orders = export::orders(db.as_ref().clone(), filter, OrderField::Id, Expand::default());
-    answer(&request, "orders", orders).await
+    let (db, filter) = (db.as_ref().clone(), filter.0.into());
+    let orders = orders::stream(db, filter, OrderSort::Id, false);
+    export("orders", format, responder, orders).await
 }
 
-async fn answer<Row: Serialize + CsvRow + 'static>(
-    request: &HttpRequest,
+async fn export<Row: Serialize + CsvRow + 'static>(
     name: &str,
+    format: Format,
+    responder: StreamResponder,
     pages: impl Stream<Item = service::Result<Page<Row>>> + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let (mut answer, extension) = if wants_csv(request)? {
-        (csv(request, pages).await?, "csv")
-    } else {
-        (ndjson(request, pages).await?, "ndjson")
+    let (mut answer, extension) = match format {
+        Format::Csv => (csv(responder, pages).await?, "csv"),
+        Format::Ndjson => (responder.ndjson(pages).await?, "ndjson"),
     };
     let disposition = format!("attachment; filename=\"{name}.{extension}\"");
     let disposition = HeaderValue::from_str(&disposition);
@@ -101,25 +84,41 @@ async fn answer<Row: Serialize + CsvRow + 'static>(
     Ok(answer)
 }
 
-/// The first of the media types in `Accept` that we have; NDJSON where the caller does not mind.
-fn wants_csv(request: &HttpRequest) -> Result<bool, Problem> {
-    let mut accept =
-        Accept::parse(request).map_err(|_| Problem::bad_request("Accept is malformed"))?;
+/// Format of an export, negotiated by the header `Accept`.
+#[derive(Clone, Copy)]
+enum Format {
+    Ndjson,
+    Csv,
+}
+
+impl FromRequest for Format {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(negotiate(request))
+    }
+}
+
+/// Returns the first acceptable format, and NDJSON if the client has no preference.
+fn negotiate(request: &HttpRequest) -> Result<Format, Problem> {
+    let mut accept = Accept::parse(request)
+        .map_err(|_| Problem::bad_request("Accept must be a list of media types"))?;
     if accept.is_empty() {
-        return Ok(false);
+        return Ok(Format::Ndjson);
     }
     accept.0.retain(|range| range.quality > Quality::ZERO);
-    accept
-        .ranked()
-        .iter()
-        .find_map(|mime| match mime.essence_str() {
-            "text/csv" | "text/*" => Some(true),
-            "application/x-ndjson" | "application/ndjson" | "application/*" | "*/*" => Some(false),
-            _ => None,
-        })
-        .ok_or_else(|| {
-            Problem::new(StatusCode::NOT_ACCEPTABLE, "there is application/x-ndjson and text/csv")
-        })
+    let format = accept.ranked().iter().find_map(|mime| match mime.essence_str() {
+        "text/csv" | "text/*" => Some(Format::Csv),
+        "application/x-ndjson" | "application/ndjson" | "application/*" | "*/*" => {
+            Some(Format::Ndjson)
+        }
+        _ => None,
+    });
+    format.ok_or_else(|| {
+        let detail = "the available media types are application/x-ndjson and text/csv";
+        Problem::new(StatusCode::NOT_ACCEPTABLE, detail)
+    })
 }
 
 impl CsvRow for Customer {
@@ -148,7 +147,7 @@ impl CsvRow for Order {
         "item_total",
     ];
 
-    /// A line for each item; an order without items has one line all the same.
+    /// Returns a record for each line; an order without lines has one record, whose other cells are empty.
     fn records(&self) -> Vec<Vec<String>> {
         let time = self.order_time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
         let order = [self.id.to_string(), self.customer_id.to_string(), time];
@@ -164,12 +163,8 @@ impl CsvRow for Order {
         let mut records: Vec<_> =
             lines.map(|line| order.iter().cloned().chain(line).collect()).collect();
         if records.is_empty() {
-            records.push(
-                order
-                    .into_iter()
-                    .chain(std::array::from_fn::<_, 5, _>(|_| String::new()))
-                    .collect(),
-            );
+            let empty = std::array::from_fn::<_, 5, _>(|_| String::new());
+            records.push(order.into_iter().chain(empty).collect());
         }
         records
     }

@@ -1,26 +1,31 @@
 //! `/api/v1/items`
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, Query},
-};
-use entity::Money;
-use serde::{Deserialize, Serialize};
+use actix_web::{HttpResponse, web::Data};
+use deserr::Deserr;
 use service::{
     Database,
-    items::{self, Item, ItemChange, ItemField, NewItem},
+    domain::{Description, MoneySchema, Name, Price},
+    items::{self, Item, ItemChange, ItemSort, NewItem},
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use super::registry::Routes;
 use crate::{
-    body::{Body, IdempotencyHeader},
-    clock,
-    conditional::{self, IfMatchHeader, IfNoneMatchHeader},
-    fields::{Fields, FromFields, money, name, text},
-    id::{Id, IdPath},
-    openapi::Routes,
-    page::{self, NoQuery, PageBody},
-    problem::Problem,
+    extract::{
+        field_errors::FieldErrors,
+        id::Id,
+        idempotent::Idempotent,
+        json_body::JsonBody,
+        name_prefix::NamePrefixQuery,
+        page_query::PageQuery,
+        preconditions::{IfMatch, IfNoneMatch},
+    },
+    respond::{
+        etag,
+        page::{self, PageBody},
+        problem::Problem,
+    },
+    server::clock,
 };
 
 const COLLECTION: &str = "/api/v1/items";
@@ -35,152 +40,120 @@ pub fn add_to(routes: Routes) -> Routes {
         .add(__path_delete_item, delete_item)
 }
 
-/// The parameters of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ItemsQuery {
-    /// How many items; 50 if not given.
-    #[param(minimum = 1, maximum = 100, example = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|name|price)$", example = "-price")]
-    sort: Option<String>,
-    /// Only items whose name starts so.
-    #[param(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
-    name: Option<String>,
-}
-
-/// A page of the items.
-#[utoipa::path(get, path = "/api/v1/items", tag = "items", params(ItemsQuery),
-    responses((status = 200, description = "A page", body = PageBody<Item>,
-        headers(("Link" = String, description = "The next page, if there is one")))))]
+/// Returns a page of the items.
+#[utoipa::path(get, path = "/api/v1/items", tag = "items",
+    params(PageQuery::<ItemSort>, NamePrefixQuery),
+    responses((status = 200, description = "Page of items", body = PageBody<Item>,
+        headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_items(
     db: Data<Database>,
-    query: Query<ItemsQuery>,
-    request: HttpRequest,
+    query: PageQuery<ItemSort>,
+    prefix: NamePrefixQuery,
 ) -> Result<HttpResponse, Problem> {
-    let ItemsQuery { limit, cursor, sort, name } = query.into_inner();
-    let window = page::window::<ItemField>(&request, limit, sort.as_deref(), cursor.as_deref())?;
-    page::check_prefix(name.as_deref())?;
-    let page = items::list(db.reader(), &window, name.as_deref()).await?;
-    Ok(page::answer(&request, sort.as_deref(), page))
+    let items = items::list(db.reader(), &query.request, prefix.0.as_ref()).await?;
+    page::page(&query, items)
 }
 
-/// The item.
-#[utoipa::path(get, path = "/api/v1/items/{id}", tag = "items",
-    params(IdPath, IfNoneMatchHeader),
+/// Returns the item.
+#[utoipa::path(get, path = "/api/v1/items/{id}", tag = "items", params(Id, IfNoneMatch),
     responses((status = 200, description = "The item", body = Item, headers(("ETag" = String))),
-        (status = 304, description = "It is as the caller has it")))]
+        (status = 304, description = "The client has the current version")))]
 async fn get_item(
     db: Data<Database>,
     id: Id,
-    _: Query<NoQuery>,
-    request: HttpRequest,
+    if_none_match: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
-    conditional::tagged(&request, &items::get(db.reader(), id.0).await?)
+    etag::unless_match(&if_none_match, &items::get(db.reader(), id.id).await?)
 }
 
-/// An item to add.
-#[derive(Serialize, ToSchema)]
+/// New item.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewItem)]
+#[schema(as = NewItem, example = json!({"name": "Bread", "price": 10.5, "description": "a loaf of bread"}))]
 struct NewItemBody {
-    /// What it is called.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
-        example = "Bread"
-    )]
-    name: String,
-    /// What it costs.
-    price: Money,
-    /// More about it.
-    #[schema(
-        max_length = 2000,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-        example = "a loaf of bread"
-    )]
-    description: Option<String>,
+    /// Name.
+    #[schema(inline)]
+    name: Name,
+    /// Price.
+    #[schema(value_type = MoneySchema)]
+    price: Price,
+    /// Description.
+    #[deserr(default)]
+    #[schema(inline)]
+    description: Option<Description>,
 }
 
-impl FromFields for NewItem {
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        let name = fields.required("name", name);
-        let price = fields.required("price", money);
-        let description = fields.nullable("description", |value| text(value, 2000)).flatten();
-        Some(Self { name: name?, price: price?, description })
+impl From<NewItemBody> for NewItem {
+    fn from(body: NewItemBody) -> Self {
+        let NewItemBody { name, price, description } = body;
+        Self { name, price, description }
     }
 }
 
 /// Adds an item.
 #[utoipa::path(post, path = "/api/v1/items", tag = "items", request_body = NewItemBody,
-    params(IdempotencyHeader),
+    params(Idempotent::<NewItemBody>),
     responses((status = 201, description = "The item", body = Item,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
-async fn create_item(db: Data<Database>, body: Body<NewItem>) -> Result<HttpResponse, Problem> {
-    let created = items::create(&db, body.value, body.key, clock::now()).await?;
-    Ok(conditional::created(COLLECTION, created))
+async fn create_item(
+    db: Data<Database>,
+    request: Idempotent<NewItemBody>,
+) -> Result<HttpResponse, Problem> {
+    let Idempotent { body, key } = request;
+    let created = items::create(&db, body.into(), key, clock::now()).await?;
+    Ok(etag::created(COLLECTION, created))
 }
 
-/// What to change; what is left out stays as it is.
-#[derive(Serialize, ToSchema)]
+/// Changes of an item; a field that is left out stays as it is.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ItemChange)]
 struct ItemChangeBody {
-    /// What it is called from now on.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$",
-        nullable = false
-    )]
-    name: Option<String>,
-    /// What it costs from now on; orders that were placed keep their prices.
-    #[schema(nullable = false)]
-    price: Option<Money>,
-    /// More about it; null takes the description away.
-    #[schema(max_length = 2000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
-    description: Option<String>,
+    /// New name.
+    #[deserr(default, from(Name) = Some)]
+    #[schema(inline, nullable = false)]
+    name: Option<Name>,
+    /// New price; orders that were placed keep their prices.
+    #[deserr(default, from(Price) = Some)]
+    #[schema(value_type = Option<MoneySchema>, nullable = false)]
+    price: Option<Price>,
+    /// New description; null removes it.
+    #[deserr(default, from(Option<Description>) = Some)]
+    #[schema(inline, value_type = Option<Description>)]
+    description: Option<Option<Description>>,
 }
 
-impl FromFields for ItemChange {
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            name: fields.optional("name", name),
-            price: fields.optional("price", money),
-            description: fields.nullable("description", |value| text(value, 2000)),
-        })
+impl From<ItemChangeBody> for ItemChange {
+    fn from(body: ItemChangeBody) -> Self {
+        let ItemChangeBody { name, price, description } = body;
+        Self { name, price, description }
     }
 }
 
 /// Changes the item.
 #[utoipa::path(patch, path = "/api/v1/items/{id}", tag = "items", request_body = ItemChangeBody,
-    params(IdPath, IfMatchHeader),
-    responses((status = 200, description = "The item as it is now", body = Item, headers(("ETag" = String)))))]
+    params(Id, IfMatch),
+    responses((status = 200, description = "The changed item", body = Item, headers(("ETag" = String)))))]
 async fn update_item(
     db: Data<Database>,
     id: Id,
-    request: HttpRequest,
-    body: Body<ItemChange>,
+    if_match: IfMatch,
+    body: JsonBody<ItemChangeBody>,
 ) -> Result<HttpResponse, Problem> {
-    let precondition = conditional::precondition(&request)?;
-    let item = items::update(&db, id.0, body.value, precondition).await?;
-    conditional::whole(&item)
+    let change = body.0.into();
+    etag::with_etag(&items::update(&db, id.id, change, if_match.precondition).await?)
 }
 
-/// Removes the item, unless an order refers to it.
-#[utoipa::path(delete, path = "/api/v1/items/{id}", tag = "items",
-    params(IdPath, IfMatchHeader),
-    responses((status = 204, description = "It is gone")))]
+/// Deletes the item, unless an order refers to it.
+#[utoipa::path(delete, path = "/api/v1/items/{id}", tag = "items", params(Id, IfMatch),
+    responses((status = 204, description = "The item is deleted")))]
 async fn delete_item(
     db: Data<Database>,
     id: Id,
-    request: HttpRequest,
+    if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    items::delete(&db, id.0, conditional::precondition(&request)?).await?;
+    items::delete(&db, id.id, if_match.precondition).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,29 +1,38 @@
 //! `/api/v1/orders`
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, Query},
+use actix_web::{HttpResponse, web::Data};
+use deserr::{
+    Deserr, IntoValue, MergeWithError, Sequence, Value, ValuePointerRef, take_cf_content,
 };
-use serde::{Deserialize, Serialize};
 use service::{
     Database,
-    orders::{self, Expand, MAX_LINES, NewLine, NewOrder, Order, OrderField, OrderFilter},
+    domain::{OrderLine, OrderLines, Quantity},
+    orders::{self, NewOrder, Order, OrderFilter, OrderSort},
 };
 use utoipa::{IntoParams, ToSchema};
 
+use super::registry::Routes;
 use crate::{
-    body::{Body, IdempotencyHeader},
-    clock,
-    conditional::{self, IfNoneMatchHeader},
-    fields::{self, Fields, FromFields, positive},
-    id::{Id, IdPath},
-    openapi::Routes,
-    page::{self, PageBody},
-    problem::Problem,
-    timestamp::Timestamp,
+    extract::{
+        domain::EntityId,
+        expand::ExpandQuery,
+        field_errors::FieldErrors,
+        id::Id,
+        idempotent::Idempotent,
+        page_query::PageQuery,
+        preconditions::IfNoneMatch,
+        query::{Number, Query},
+        timestamp::Timestamp,
+    },
+    respond::{
+        etag,
+        page::{self, PageBody},
+        problem::Problem,
+    },
+    server::clock,
 };
 
-/// Where orders are.
+/// Path of the collection.
 pub const COLLECTION: &str = "/api/v1/orders";
 
 /// Adds the routes.
@@ -34,144 +43,145 @@ pub fn add_to(routes: Routes) -> Routes {
         .add(__path_get_order, get_order)
 }
 
-/// The parameters of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+/// Filter of orders.
+#[derive(Deserr, IntoParams)]
+#[deserr(error = FieldErrors)]
 #[into_params(parameter_in = Query)]
-struct OrdersQuery {
-    /// How many orders; 50 if not given.
-    #[param(minimum = 1, maximum = 100, example = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// By what; with `-` before it the other way round. By `id` if not given.
-    #[param(pattern = "^-?(id|order_time)$", example = "-order_time")]
-    sort: Option<String>,
-    /// Only this customer's.
-    customer_id: Option<i64>,
-    /// Only orders placed then or later.
+pub struct OrderFilterQuery {
+    /// Id of the customer who placed the orders.
+    #[deserr(default, from(Number) = Some)]
+    #[param(value_type = Option<i64>)]
+    customer_id: Option<Number>,
+    /// Earliest time at which the orders were placed.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
+    #[deserr(default, from(Timestamp) = Some)]
     placed_from: Option<Timestamp>,
-    /// Only orders placed before.
+    /// Time before which the orders were placed.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>, example = "2024-03-18T10:30:00Z")]
+    #[deserr(default, from(Timestamp) = Some)]
     placed_before: Option<Timestamp>,
-    /// What to load beside the lines, with commas between: `customer`, `customer.address`, `items.item`.
-    #[param(
-        pattern = "^(customer|customer\\.address|items\\.item)(,(customer|customer\\.address|items\\.item))*$"
-    )]
-    expand: Option<String>,
 }
 
-/// A page of the orders with their lines.
-#[utoipa::path(get, path = "/api/v1/orders", tag = "orders", params(OrdersQuery),
-    responses((status = 200, description = "A page", body = PageBody<Order>,
-        headers(("Link" = String, description = "The next page, if there is one")))))]
+impl From<OrderFilterQuery> for OrderFilter {
+    fn from(query: OrderFilterQuery) -> Self {
+        let OrderFilterQuery { customer_id, placed_from, placed_before } = query;
+        Self {
+            customer_id: customer_id.map(|Number(id)| id),
+            placed_from: placed_from.map(|time| time.0),
+            placed_before: placed_before.map(|time| time.0),
+            placed_until: None,
+        }
+    }
+}
+
+/// Returns a page of the orders with their lines.
+#[utoipa::path(get, path = "/api/v1/orders", tag = "orders",
+    params(PageQuery::<OrderSort>, OrderFilterQuery, ExpandQuery),
+    responses((status = 200, description = "Page of orders", body = PageBody<Order>,
+        headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_orders(
     db: Data<Database>,
-    query: Query<OrdersQuery>,
-    request: HttpRequest,
+    query: PageQuery<OrderSort>,
+    filter: Query<OrderFilterQuery>,
+    expand: ExpandQuery,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.into_inner();
-    let sort = query.sort.as_deref();
-    let window = page::window::<OrderField>(&request, query.limit, sort, query.cursor.as_deref())?;
-    let filter = OrderFilter {
-        customer_id: query.customer_id,
-        placed_from: query.placed_from.map(|time| time.0),
-        placed_before: query.placed_before.map(|time| time.0),
-        ..OrderFilter::default()
-    };
-    let expand = expand(query.expand.as_deref())?;
-    let page = orders::list(db.reader(), &window, filter, expand).await?;
-    Ok(page::answer(&request, sort, page))
+    let filter = filter.0.into();
+    let orders = orders::list(db.reader(), &query.request, filter, expand.0).await?;
+    page::page(&query, orders)
 }
 
-/// The parameters of one order.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct OrderQuery {
-    /// What to load beside the lines, with commas between: `customer`, `customer.address`, `items.item`.
-    #[param(
-        pattern = "^(customer|customer\\.address|items\\.item)(,(customer|customer\\.address|items\\.item))*$"
-    )]
-    expand: Option<String>,
-}
-
-/// The order with its lines.
+/// Returns the order with its lines.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "orders",
-    params(IdPath, OrderQuery, IfNoneMatchHeader),
+    params(Id, ExpandQuery, IfNoneMatch),
     responses((status = 200, description = "The order", body = Order, headers(("ETag" = String))),
-        (status = 304, description = "It is as the caller has it")))]
+        (status = 304, description = "The client has the current version")))]
 async fn get_order(
     db: Data<Database>,
     id: Id,
-    query: Query<OrderQuery>,
-    request: HttpRequest,
+    expand: ExpandQuery,
+    if_none_match: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
-    let expand = expand(query.expand.as_deref())?;
-    conditional::tagged(&request, &orders::get(db.reader(), id.0, expand).await?)
+    etag::unless_match(&if_none_match, &orders::get(db.reader(), id.id, expand.0).await?)
 }
 
-/// An order to place.
-#[derive(Serialize, ToSchema)]
+/// New order.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewOrder)]
 pub struct NewOrderBody {
-    /// Who places it.
-    #[schema(minimum = 1, example = 1)]
-    customer_id: i64,
-    /// What is ordered: each item once.
-    #[schema(min_items = 1, max_items = 100)]
-    items: Vec<NewLineBody>,
+    /// Id of the customer.
+    #[schema(value_type = i64, minimum = 1, example = 1)]
+    customer_id: EntityId,
+    /// Lines, each of another item.
+    #[schema(value_type = Vec<NewLineBody>, min_items = 1, max_items = 100)]
+    items: Lines,
 }
 
-/// So many of one item.
-#[derive(Serialize, ToSchema)]
+/// Line of a new order.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = FieldErrors, deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewLine)]
-pub struct NewLineBody {
-    /// The item.
-    #[schema(minimum = 1, example = 2)]
-    id: i64,
-    /// How many.
-    #[schema(minimum = 1, maximum = 2_147_483_647, example = 4)]
-    quantity: i64,
+#[schema(as = NewLine, example = json!({"id": 2, "quantity": 4}))]
+struct NewLineBody {
+    /// Id of the item.
+    #[schema(value_type = i64, minimum = 1, example = 2)]
+    id: EntityId,
+    /// Number of pieces.
+    #[schema(inline)]
+    quantity: Quantity,
 }
 
-impl FromFields for NewOrder {
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        let customer_id = fields.required("customer_id", fields::id);
-        let items = fields.required_list("items", 1..=MAX_LINES);
-        Some(Self { customer_id: customer_id?, items: items? })
+/// Lines of a new order. Their number is checked first, so that the errors in a list of thousands are not read.
+struct Lines(OrderLines);
+
+impl Deserr<FieldErrors> for Lines {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, FieldErrors> {
+        let refuse = |error| take_cf_content(FieldErrors::merge(None, error, location));
+        if let Value::Sequence(lines) = &value {
+            OrderLines::check_count(lines.len()).map_err(refuse)?;
+        }
+        let lines = Vec::<NewLineBody>::deserialize_from_value(value, location)?;
+        let line = |NewLineBody { id, quantity }| OrderLine { item_id: id.get(), quantity };
+        let lines = OrderLines::try_from(lines.into_iter().map(line).collect::<Vec<_>>());
+        lines.map(Self).map_err(refuse)
     }
 }
 
-impl FromFields for NewLine {
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        let id = fields.required("id", fields::id);
-        let quantity = fields.required("quantity", positive);
-        Some(Self { id: id?, quantity: quantity? })
+impl From<NewOrderBody> for NewOrder {
+    fn from(body: NewOrderBody) -> Self {
+        let NewOrderBody { customer_id, items: Lines(lines) } = body;
+        Self { customer_id: customer_id.get(), lines }
     }
 }
 
-/// Places an order at the items' prices of this moment.
+/// Places an order at the current prices of the items.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "orders", request_body = NewOrderBody,
-    params(IdempotencyHeader),
+    params(Idempotent::<NewOrderBody>),
     responses((status = 201, description = "The order", body = Order,
         headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = String, description = "`true` for a repeated request")))))]
-async fn place_order(db: Data<Database>, body: Body<NewOrder>) -> Result<HttpResponse, Problem> {
-    let created = orders::place(&db, body.value, body.key, clock::now()).await?;
-    Ok(conditional::created(COLLECTION, created))
+async fn place_order(
+    db: Data<Database>,
+    request: Idempotent<NewOrderBody>,
+) -> Result<HttpResponse, Problem> {
+    let Idempotent { body, key } = request;
+    let created = orders::place(&db, body.into(), key, clock::now()).await?;
+    Ok(etag::created(COLLECTION, created))
 }
 
-/// `customer,items.item`
-pub fn expand(relations: Option<&str>) -> Result<Expand, Problem> {
-    let mut expand = Expand::default();
-    for relation in relations.into_iter().flat_map(|relations| relations.split(',')) {
-        if !expand.add(relation) {
-            let known = Expand::KNOWN.join(", ");
-            return Err(Problem::bad_request(format!("expand is a list of {known}")));
-        }
+#[cfg(test)]
+mod tests {
+    use service::domain::MAX_LINES;
+    use utoipa::PartialSchema;
+
+    use super::NewOrderBody;
+
+    #[test]
+    fn the_described_number_of_lines_is_that_of_the_domain() {
+        let schema = serde_json::to_value(NewOrderBody::schema()).unwrap();
+        assert_eq!(schema["properties"]["items"]["maxItems"], MAX_LINES);
     }
-    Ok(expand)
 }

@@ -1,15 +1,23 @@
 //! `/api/v1/reports`
 
-use actix_web::web::{Data, Json, Query};
-use serde::Deserialize;
+use actix_web::web::{Data, Json};
+use deserr::Deserr;
 use service::{
     Database,
-    list::MAX_LIMIT,
+    pagination::MAX_PAGE_SIZE,
     reports::{self, BestSeller, Period, Revenue},
 };
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{openapi::Routes, problem::Problem, timestamp::Timestamp};
+use super::registry::Routes;
+use crate::{
+    extract::{
+        field_errors::FieldErrors,
+        query::{Query, parse_limit},
+        timestamp::Timestamp,
+    },
+    respond::problem::Problem,
+};
 
 const DEFAULT_LIMIT: u64 = 10;
 
@@ -20,37 +28,40 @@ pub fn add_to(routes: Routes) -> Routes {
         .add(__path_report_best_sellers, report_best_sellers)
 }
 
-#[derive(Clone, Copy, Deserialize, ToSchema)]
+/// Length of a period.
+#[derive(Clone, Copy, Deserr, ToSchema)]
+#[deserr(rename_all = lowercase)]
 #[serde(rename_all = "lowercase")]
 enum By {
     Day,
     Month,
 }
 
-/// The parameters of the revenue.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+/// Parameters of the revenue report.
+#[derive(Deserr, IntoParams)]
+#[deserr(error = FieldErrors)]
 #[into_params(parameter_in = Query)]
 struct RevenueQuery {
-    /// Orders placed then or later.
+    /// Earliest time at which the orders were placed.
     #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-03-01T00:00:00Z")]
     from: Timestamp,
-    /// Orders placed before; at most 3660 periods after `from`.
+    /// Time before which the orders were placed; at most 3660 periods after `from`.
     #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-04-01T00:00:00Z")]
     to: Timestamp,
-    /// How long a period is; a day if not given.
+    /// Length of a period; a day by default.
+    #[deserr(default)]
     #[param(inline)]
     by: Option<By>,
 }
 
-/// Orders and revenue by day or month, UTC; periods without orders included.
+/// Returns orders and revenue by day or month, UTC, including periods without orders.
 #[utoipa::path(get, path = "/api/v1/reports/revenue", tag = "reports", params(RevenueQuery),
-    responses((status = 200, description = "A row for each period", body = Vec<Revenue>)))]
+    responses((status = 200, description = "A row for each period, in ascending order", body = Vec<Revenue>)))]
 async fn report_revenue(
     db: Data<Database>,
     query: Query<RevenueQuery>,
 ) -> Result<Json<Vec<Revenue>>, Problem> {
-    let RevenueQuery { from, to, by } = query.into_inner();
+    let RevenueQuery { from, to, by } = query.0;
     let by = match by {
         Some(By::Month) => Period::Month,
         Some(By::Day) | None => Period::Day,
@@ -59,33 +70,32 @@ async fn report_revenue(
     Ok(Json(revenue.map_err(|error| Problem::from(error).or_400())?))
 }
 
-/// The parameters of the best sellers.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+/// Parameters of the report of best sellers.
+#[derive(Deserr, IntoParams)]
+#[deserr(error = FieldErrors)]
 #[into_params(parameter_in = Query)]
 struct BestSellersQuery {
-    /// Orders placed then or later.
+    /// Earliest time at which the orders were placed.
     #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-03-01T00:00:00Z")]
     from: Timestamp,
-    /// Orders placed before.
+    /// Time before which the orders were placed.
     #[param(value_type = chrono::DateTime<chrono::Utc>, example = "2024-04-01T00:00:00Z")]
     to: Timestamp,
-    /// How many items; 10 if not given.
+    /// Maximum number of items; 10 by default.
     #[param(minimum = 1, maximum = 100)]
-    limit: Option<u64>,
+    #[deserr(default)]
+    #[param(value_type = Option<u64>)]
+    limit: Option<String>,
 }
 
-/// The items of which most was ordered.
+/// Returns the items of which most pieces were ordered.
 #[utoipa::path(get, path = "/api/v1/reports/best-sellers", tag = "reports", params(BestSellersQuery),
-    responses((status = 200, description = "The best first", body = Vec<BestSeller>)))]
+    responses((status = 200, description = "Items, the best seller first", body = Vec<BestSeller>)))]
 async fn report_best_sellers(
     db: Data<Database>,
     query: Query<BestSellersQuery>,
 ) -> Result<Json<Vec<BestSeller>>, Problem> {
-    let BestSellersQuery { from, to, limit } = query.into_inner();
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::bad_request(format!("limit is from 1 to {MAX_LIMIT}")));
-    }
+    let BestSellersQuery { from, to, limit } = query.0;
+    let limit = parse_limit(limit.as_deref(), DEFAULT_LIMIT, MAX_PAGE_SIZE)?;
     Ok(Json(reports::best_sellers(db.reader(), from.0, to.0, limit).await?))
 }

@@ -1,45 +1,36 @@
 //! Placing an order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use entity::{Money, customer, item, order_items, orders};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, NotSet, QueryFilter, SelectExt,
-    Set,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    EntityTrait, QueryFilter, SelectExt,
 };
 
 use super::{Line, Order};
 use crate::{
-    Database, Error, Fault, Result,
+    Database, Error, Result, Violation,
+    database::query::pad,
+    domain::{OrderLine, OrderLines},
     idempotency::{self, Created, IdempotencyKey},
 };
 
-/// The most lines of an order.
-pub const MAX_LINES: usize = 100;
-
-/// An order to place.
+/// New order.
 #[derive(Clone, Debug)]
 pub struct NewOrder {
-    /// Who places it.
+    /// Id of the customer.
     pub customer_id: i64,
-    /// What is ordered: 1 to [`MAX_LINES`] lines, each of another item.
-    pub items: Vec<NewLine>,
+    /// Lines.
+    pub lines: OrderLines,
 }
 
-/// So many of one item.
-#[derive(Clone, Debug)]
-pub struct NewLine {
-    /// The item.
-    pub id: i64,
-    /// How many; more than 0.
-    pub quantity: i32,
-}
-
-/// Places an order, whole or not at all, at the items' prices of this moment. Four statements.
+/// Places an order, whole or not at all, at the current prices of the items. Four statements however many lines: the
+/// customer and the items are looked up, the order and its lines are inserted. Five on MySQL, which has no RETURNING.
 ///
 /// # Errors
-/// [`Error::Invalid`] names every repeated or unknown item, and an unknown customer.
+/// [`Error::Invalid`] names an unknown customer and every unknown item.
 pub async fn place(
     db: &Database,
     order: NewOrder,
@@ -56,80 +47,51 @@ pub async fn place(
     Ok(created)
 }
 
-/// How many of each item, by its id.
-type Quantities = BTreeMap<i64, i32>;
-
-impl NewOrder {
-    /// How many of each item, and what is wrong without a look at the database.
-    fn quantities(&self) -> (Quantities, Vec<Fault>) {
-        let mut quantities = Quantities::new();
-        let mut faults = Vec::new();
-        for (n, line) in self.items.iter().enumerate() {
-            if quantities.insert(line.id, line.quantity).is_some() {
-                let detail = format!("item {} is in this order already", line.id);
-                faults.push(Fault::new(format!("/items/{n}/id"), detail));
-            }
-        }
-        (quantities, faults)
-    }
-
-    fn unknown_item(&self, id: i64) -> Fault {
-        let n = self.items.iter().position(|line| line.id == id).unwrap_or_default();
-        Fault::new(format!("/items/{n}/id"), format!("there is no item {id}"))
-    }
-}
-
-fn unless_faulty<T>(value: T, faults: Vec<Fault>) -> Result<T> {
-    if faults.is_empty() { Ok(value) } else { Err(Error::Invalid(faults)) }
-}
-
 async fn place_in(txn: &DatabaseTransaction, order: NewOrder, now: DateTime<Utc>) -> Result<Order> {
-    let customer_id = order.customer_id;
-    let (quantities, faults) = order.quantities();
-    let known = is_customer(txn, customer_id).await?;
-    let items = find_items(txn, &quantities).await?;
-    let (items, total) = resolve(&order, &quantities, known, items, faults)?;
-    let id = insert_head(txn, customer_id, now).await?;
-    insert_lines(txn, id, &items).await?;
-    Ok(Order { id, customer_id, customer: None, order_time: now, items, total })
-}
-
-async fn is_customer(db: &impl ConnectionTrait, id: i64) -> Result<bool> {
-    Ok(customer::Entity::find_by_id(id).exists(db).await?)
+    let NewOrder { customer_id, lines } = order;
+    let customer_exists = customer::Entity::find_by_id(customer_id).exists(txn).await?;
+    let items = find_items(txn, lines.as_slice()).await?;
+    let (lines, total) = resolve(customer_id, customer_exists, lines.as_slice(), items)?;
+    let order = insert_order(txn, customer_id, now).await?;
+    insert_lines(txn, order.id, &lines).await?;
+    Ok(Order { id: order.id, customer_id, customer: None, order_time: now, items: lines, total })
 }
 
 async fn find_items(
     db: &impl ConnectionTrait,
-    quantities: &Quantities,
+    lines: &[OrderLine],
 ) -> Result<HashMap<i64, item::Model>> {
-    let ids = quantities.keys().copied();
-    let items = item::Entity::find().filter(item::Column::Id.is_in(ids)).all(db).await?;
+    let ids: Vec<i64> = lines.iter().map(|line| line.item_id).collect();
+    let items = item::Entity::find().filter(item::Column::Id.is_in(pad(&ids))).all(db).await?;
     Ok(items.into_iter().map(|item| (item.id, item)).collect())
 }
 
-/// The lines and what they come to, if all that the order refers to exists and the total can be paid.
+/// Returns the lines by item id, at the items' prices, and their total.
+///
+/// # Errors
+/// [`Error::Invalid`] with every violation.
 fn resolve(
-    order: &NewOrder,
-    quantities: &Quantities,
-    customer_is_known: bool,
+    customer_id: i64,
+    customer_exists: bool,
+    lines: &[OrderLine],
     mut items: HashMap<i64, item::Model>,
-    mut faults: Vec<Fault>,
 ) -> Result<(Vec<Line>, Money)> {
-    if !customer_is_known {
-        let detail = format!("there is no customer {}", order.customer_id);
-        faults.push(Fault::new("/customer_id", detail));
+    let mut violations = Vec::new();
+    if !customer_exists {
+        violations.push(Violation::UnknownCustomer(customer_id));
     }
-    let mut lines = Vec::new();
+    let mut resolved = Vec::with_capacity(lines.len());
     let mut total = Some(Money::default());
-    for (id, &quantity) in quantities {
-        let Some(item) = items.remove(id) else {
-            faults.push(order.unknown_item(*id));
+    for (n, line) in lines.iter().enumerate() {
+        let Some(item) = items.remove(&line.item_id) else {
+            violations.push(Violation::UnknownItem { line: n, item_id: line.item_id });
             continue;
         };
+        let quantity = line.quantity.get();
         let item_total = item.price_cents.times(quantity);
         total = total.zip(item_total).and_then(|(total, line)| total.plus(line));
-        lines.push(Line {
-            item_id: *id,
+        resolved.push(Line {
+            item_id: item.id,
             name: item.name,
             quantity,
             unit_price: item.price_cents,
@@ -138,31 +100,92 @@ fn resolve(
         });
     }
     if total.is_none() {
-        faults.push(Fault::new("/items", format!("the total is more than {}", Money::MAX)));
+        violations.push(Violation::TotalTooLarge);
     }
-    unless_faulty((lines, total.unwrap_or_default()), faults)
+    resolved.sort_unstable_by_key(|line| line.item_id);
+    match total {
+        Some(total) if violations.is_empty() => Ok((resolved, total)),
+        _ => Err(Error::Invalid(violations)),
+    }
 }
 
-async fn insert_head(
-    db: &impl ConnectionTrait,
+async fn insert_order(
+    txn: &DatabaseTransaction,
     customer_id: i64,
     now: DateTime<Utc>,
-) -> Result<i64> {
-    let head = orders::ActiveModel {
-        id: NotSet,
+) -> Result<orders::Model> {
+    let order = orders::ActiveModel {
         customer_id: Set(customer_id),
         order_time: Set(now.naive_utc()),
+        ..Default::default()
     };
-    Ok(orders::Entity::insert(head).exec(db).await?.last_insert_id)
+    Ok(order.insert(txn).await?)
 }
 
-async fn insert_lines(db: &impl ConnectionTrait, order_id: i64, lines: &[Line]) -> Result<()> {
+/// One statement for all lines: saving them nested in the order would take one each.
+async fn insert_lines(txn: &DatabaseTransaction, order_id: i64, lines: &[Line]) -> Result<()> {
     let rows = lines.iter().map(|line| order_items::ActiveModel {
         order_id: Set(order_id),
         item_id: Set(line.item_id),
         quantity: Set(line.quantity),
         unit_price_cents: Set(line.unit_price),
     });
-    order_items::Entity::insert_many(rows).exec_without_returning(db).await?;
+    order_items::Entity::insert_many(rows).exec_without_returning(txn).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Quantity;
+
+    const MILK: i64 = 1;
+    const BREAD: i64 = 3;
+
+    fn items() -> HashMap<i64, item::Model> {
+        let item = |(id, name, cents)| {
+            let (name, price_cents) = (str::to_owned(name), Money::from_cents(cents));
+            (id, item::Model { id, name, price_cents, description: None })
+        };
+        [(MILK, "Milk", 500), (BREAD, "Bread", 1050), (7, "Gold", Money::MAX.cents())]
+            .map(item)
+            .into()
+    }
+
+    fn lines(lines: &[(i64, i64)]) -> Vec<OrderLine> {
+        let line = |&(item_id, quantity)| OrderLine {
+            item_id,
+            quantity: Quantity::try_from(quantity).unwrap(),
+        };
+        lines.iter().map(line).collect()
+    }
+
+    #[test]
+    fn lines_are_sorted_by_item_and_summed_up() {
+        let (resolved, total) =
+            resolve(1, true, &lines(&[(BREAD, 2), (MILK, 1)]), items()).unwrap();
+        let resolved: Vec<_> =
+            resolved.iter().map(|line| (line.item_id, line.item_total.cents())).collect();
+        assert_eq!(resolved, [(MILK, 500), (BREAD, 2100)]);
+        assert_eq!(total, Money::from_cents(2600));
+    }
+
+    #[test]
+    fn every_violation_is_named_at_the_line_given_by_the_caller() {
+        let given = lines(&[(9, 1), (MILK, 1), (8, 1), (7, 2)]);
+        let Err(Error::Invalid(violations)) = resolve(5, false, &given, items()) else {
+            panic!("the order is not refused")
+        };
+        assert_eq!(
+            violations,
+            [
+                Violation::UnknownCustomer(5),
+                Violation::UnknownItem { line: 0, item_id: 9 },
+                Violation::UnknownItem { line: 2, item_id: 8 },
+                Violation::TotalTooLarge,
+            ]
+        );
+        let sum = resolve(1, true, &lines(&[(7, 1), (MILK, 1)]), items());
+        assert!(matches!(sum, Err(Error::Invalid(v)) if v == [Violation::TotalTooLarge]));
+    }
 }

@@ -1,13 +1,13 @@
-//! The tutorial's rows, with their ids.
+//! Demo data: the tutorial's rows, with their ids.
 
 use chrono::{NaiveDate, NaiveDateTime};
 use entity::{Money, address, customer, item, order_items, orders};
 use sea_orm::{DatabaseTransaction, IntoActiveModel};
 
-use super::{count_on, insert, refuse_unless_empty};
+use super::{insert, refuse_unless_empty, reset_sequences};
 use crate::{Database, Result};
 
-/// Loads the tutorial's rows.
+/// Inserts the tutorial's rows into an empty database.
 ///
 /// # Errors
 /// [`crate::Error::NotEmpty`]
@@ -22,7 +22,7 @@ async fn insert_all(txn: &DatabaseTransaction) -> Result<()> {
     insert(txn, items()).await?;
     insert(txn, orders()).await?;
     insert(txn, lines()).await?;
-    count_on(txn).await
+    reset_sequences(txn).await
 }
 
 fn addresses() -> Vec<address::ActiveModel> {
@@ -63,7 +63,7 @@ fn orders() -> Vec<orders::ActiveModel> {
         .into()
 }
 
-/// Day, hour and minute in March 2024, UTC.
+/// Returns a time in March 2024, UTC.
 fn march((day, hour, minute): (u32, u32, u32)) -> NaiveDateTime {
     NaiveDate::from_ymd_opt(2024, 3, day)
         .and_then(|date| date.and_hms_opt(hour, minute, 0))

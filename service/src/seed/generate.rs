@@ -1,4 +1,4 @@
-//! Plausible rows, as many as wanted, the same for the same seed.
+//! Generated data: plausible rows, the same for the same seed.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -12,17 +12,17 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
 
-use super::{count_on, insert, refuse_unless_empty};
+use super::{insert, refuse_unless_empty, reset_sequences};
 use crate::{Database, Error, Result};
 
-/// Rows in one `INSERT`: few enough for the bound values of every database (32,766 on SQLite), and
-/// where more make it no faster.
+/// Number of rows in one `INSERT`: within the limit of bound values of every database (32,766 on SQLite); larger
+/// batches are not faster.
 const BATCH: u16 = 1000;
 
-/// Orders are placed from 2024-01-01 on: seconds since 1970.
+/// Earliest order time, 2024-01-01: seconds since 1970.
 const START: TimeDelta = TimeDelta::seconds(1_704_067_200);
 
-/// Orders spread over two years.
+/// Length of the period of the order times: two years.
 const PERIOD_MICROS: i64 = 2 * 365 * 24 * 60 * 60 * 1_000_000;
 
 const LINES: RangeInclusive<usize> = 1..=5;
@@ -55,29 +55,29 @@ const GOODS: [&str; 20] = [
     "Yoghurt",
 ];
 
-/// How many rows to make, and from which seed.
+/// Numbers of rows to generate, and the seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Customers, each with an address.
+    /// Number of customers, each with an address.
     pub customers: u32,
-    /// Items.
+    /// Number of items.
     pub items: u32,
-    /// Orders of 1 to 5 lines, in the order of their times.
+    /// Number of orders, of 1 to 5 lines, sorted by time.
     pub orders: u32,
-    /// What the rows are drawn from.
+    /// Seed of the random number generator.
     pub seed: u64,
 }
 
-/// What has been inserted so far.
+/// Progress of [`generate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Customers, items and orders that are in.
+    /// Number of customers, items and orders inserted.
     pub done: u64,
-    /// Customers, items and orders that were asked for.
+    /// Number of customers, items and orders requested.
     pub total: u64,
 }
 
-/// Makes what `plan` says, all of it or nothing, and tells of its progress after each batch.
+/// Generates the rows of `plan` in one transaction and reports the progress after each batch.
 ///
 /// # Errors
 /// [`Error::NotEmpty`], and [`Error::NothingToOrder`].
@@ -117,7 +117,7 @@ impl<'a> Generator<'a> {
         self.customers().await?;
         self.items().await?;
         self.orders().await?;
-        count_on(self.txn).await
+        reset_sequences(self.txn).await
     }
 
     async fn customers(&mut self) -> Result<()> {
@@ -140,8 +140,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Lines are inserted in full batches too: each statement of another length would be another
-    /// statement to prepare.
+    /// Lines are inserted in full batches too, since each number of rows is another statement to prepare.
     async fn orders(&mut self) -> Result<()> {
         let mut lines = Vec::new();
         for ids in batches(self.plan.orders) {
@@ -179,7 +178,7 @@ impl<'a> Generator<'a> {
         item::Model { id, name, price_cents, description: None }.into_active_model()
     }
 
-    /// Each order has its own slice of the period, and a random moment within.
+    /// Each order has its own slice of the period, and a random time within.
     fn order(&mut self, id: i64) -> orders::ActiveModel {
         let slice = (PERIOD_MICROS / i64::from(self.plan.orders)).max(1);
         let micros = (id - 1) * slice + self.rng.random_range(0..slice);
@@ -218,7 +217,7 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The ids 1 to `rows`, a batch at a time.
+/// Returns the ids 1 to `rows` in batches.
 fn batches(rows: u32) -> impl Iterator<Item = RangeInclusive<i64>> {
     let rows = i64::from(rows);
     (1..=rows)

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{client::Client, database::MARKETSVC, guard::Guard};
+use super::{client::Client, database::MARKETSVC, echo::Echo, guard::Guard};
 
-/// How long a test waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest time that a test waits for an expected event.
+pub const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server, its log, and a client for it. Dropping it stops the server.
+/// A server process with its log and a client. The server stops when this is dropped.
 pub struct App {
     pub client: Client,
     /// `127.0.0.1:PORT`
@@ -22,28 +22,37 @@ pub struct App {
 }
 
 impl App {
-    /// Starts `serve` with `args` on a free port and waits until it listens.
+    /// Starts `serve --echo` with `args` on a free port and waits until it listens.
     pub async fn start(url: &str, args: &[&str]) -> Self {
         Self::start_with(url, args, &[]).await
     }
 
-    /// [`App::start`] with environment variables.
+    /// Starts `serve` like [`App::start`], with additional environment variables.
     pub async fn start_with(url: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         Self::start_under(&[], url, args, env).await
     }
 
-    /// [`App::start_with`] by a program that becomes the one it is given, in another state.
+    /// Starts `serve` like [`App::start`], without `--echo`.
+    pub async fn start_without_echo(url: &str, args: &[&str]) -> Self {
+        Self::spawn(&[], url, args, &[]).await
+    }
+
+    /// Starts `serve` like [`App::start_with`], through a `wrapper` command such as `setpriv` that executes it.
     pub async fn start_under(
         wrapper: &[&str],
         url: &str,
         args: &[&str],
         env: &[(&str, &str)],
     ) -> Self {
+        Self::spawn(wrapper, url, &[&["--echo"], args].concat(), env).await
+    }
+
+    async fn spawn(wrapper: &[&str], url: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         let words = [wrapper, &[MARKETSVC]].concat();
         let mut guard = Guard::start(words[0], "TERM", |command| {
             command
                 .args(&words[1..])
-                .args(["serve", "--echo", "--listen", "127.0.0.1:0"])
+                .args(["serve", "--listen", "127.0.0.1:0"])
                 .args(args)
                 .env("DATABASE_URL", url)
                 .env_remove("RUST_LOG")
@@ -59,107 +68,129 @@ impl App {
                 lines.lock().expect("no holder panics").push(line);
             }
         });
-        let line = wait_for(&log, "listening at ").await;
-        // Where the log is JSON, more than the address follows.
+        let line = wait_for(&log, &["listening at "]).await;
+        // In a JSON log the closing characters of the line follow the address.
         let line = line.trim_end_matches(['"', '}']);
         let (before, address) = line.rsplit_once("://").expect("the address follows");
-        let (_, scheme) = before.rsplit_once(' ').expect("the scheme stands before it");
+        let (_, scheme) = before.rsplit_once(' ').expect("a scheme precedes the address");
         let client = Client::new(&format!("{scheme}://{address}"));
         Self { client, address: address.to_owned(), log, guard }
     }
 
-    /// Everything logged so far.
+    /// Returns all lines logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("no holder panics").clone()
     }
 
-    /// Waits for a line with `text` in the log.
+    /// Waits until a log line contains `text` and returns that line.
     pub async fn logged(&self, text: &str) -> String {
-        wait_for(&self.log, text).await
+        wait_for(&self.log, &[text]).await
     }
 
-    /// Ends the server in the midst of what it does. Linux.
+    /// Waits until a log line contains all `texts` and returns that line.
+    pub async fn logged_together(&self, texts: &[&str]) -> String {
+        wait_for(&self.log, texts).await
+    }
+
+    /// Kills the server with SIGKILL. Linux only.
     pub fn kill(&self) {
         self.guard.kill();
     }
 
-    /// Tells the server to stop, as a supervisor does.
+    /// Sends SIGTERM to the server, like a supervisor.
     pub fn stop(&mut self) {
         self.guard.stop();
     }
 
-    /// Tells the server a second time to stop. Linux.
+    /// Sends a second SIGTERM to the server. Linux only.
     pub fn stop_at_once(&self) {
         let status = Command::new("kill").args(["-TERM", &self.guard.pid()]).status();
-        assert!(status.expect("kill is part of any system").success());
+        assert!(status.expect("kill is installed").success());
     }
 
-    /// Whether it has not stopped yet.
+    /// Returns true while the server process runs.
     pub fn is_running(&mut self) -> bool {
-        self.guard.child.try_wait().expect("it is a child of ours").is_none()
+        self.guard.child.try_wait().expect("the server is a child process").is_none()
     }
 
-    /// The exit code of the server, once it has stopped.
+    /// Waits for the server process to end and returns its exit code.
     pub async fn exit_code(&mut self) -> Option<i32> {
         let started = Instant::now();
         loop {
-            if let Some(status) = self.guard.child.try_wait().expect("it is a child of ours") {
+            if let Some(status) =
+                self.guard.child.try_wait().expect("the server is a child process")
+            {
                 return status.code();
             }
-            assert!(started.elapsed() < PATIENCE, "it goes on:\n{}", self.log().join("\n"));
+            assert!(
+                started.elapsed() < EVENT_TIMEOUT,
+                "the server is still running:\n{}",
+                self.log().join("\n")
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Lets the server's files grow to so many bytes, or `unlimited`, as on a disk that is full. Linux.
+    /// Limits the size of the files that the server writes, to simulate a full disk. `bytes` is a number or
+    /// `unlimited`. Linux only.
     pub fn limit_files_to(&self, bytes: &str) {
         let limit = format!("--fsize={bytes}:");
         let status = Command::new("prlimit").args(["--pid", &self.guard.pid(), &limit]).status();
         assert!(status.expect("prlimit is part of util-linux").success());
     }
 
-    /// The most memory the server has used so far, in kB. Linux.
+    /// Returns the peak memory of the server process so far, in kB. Linux only.
     pub fn peak_memory(&self) -> i64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.guard.pid()));
-        let status = status.expect("it runs");
+        let status = status.expect("the server process runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// Where the log stands, once all that was asked before is in it: it is read by another thread.
+    /// Returns the current length of the log after all earlier requests have been logged. The log is read by
+    /// another thread, so the function sends a request and waits for its line.
     pub async fn mark(&self) -> usize {
         let last = self.client.get("/").await.request_id();
         self.logged(&last).await;
         self.log().len()
     }
 
-    /// The SQL statements of `GET path`, which must succeed.
+    /// Returns the SQL statements of `GET path`, which must succeed, without transaction control.
     pub async fn statements_of(&self, path: &str) -> Vec<String> {
         let before = self.mark().await;
-        let answer = self.client.get(path).await;
-        answer.assert_status(200);
-        self.statements_until(before, &answer.request_id()).await
+        let response = self.client.get(path).await;
+        response.assert_status(200);
+        self.statements_until(before, &response.request_id()).await
     }
 
-    /// The SQL statements logged between line `from` and the end of request `request_id`.
+    /// Returns the SQL statements logged between line `from` and the end of request `request_id`, without
+    /// transaction control.
     pub async fn statements_until(&self, from: usize, request_id: &str) -> Vec<String> {
+        let echo = self.echo_until(from, request_id).await;
+        echo.into_iter().filter(|echo| !echo.controls_transaction()).map(|echo| echo.sql).collect()
+    }
+
+    /// Returns everything echoed between line `from` and the end of request `request_id`: the statements and
+    /// the transaction control around them.
+    pub async fn echo_until(&self, from: usize, request_id: &str) -> Vec<Echo> {
         self.logged(request_id).await;
-        let log = self.log();
-        let statements = log[from..].iter().filter(|line| line.contains("sqlx::query"));
-        // What a new connection is set up with belongs to no request.
-        let setup = ["summary=\"PRAGMA ", "summary=\"SET "];
-        statements.filter(|line| !setup.iter().any(|word| line.contains(word))).cloned().collect()
+        self.echo_since(from)
+    }
+
+    /// Returns everything echoed after line `from` so far.
+    pub fn echo_since(&self, from: usize) -> Vec<Echo> {
+        self.log()[from..].iter().filter_map(|line| Echo::parse(line)).collect()
     }
 }
 
-async fn wait_for(log: &Mutex<Vec<String>>, text: &str) -> String {
+async fn wait_for(log: &Mutex<Vec<String>>, texts: &[&str]) -> String {
     let started = Instant::now();
     loop {
         let lines = log.lock().expect("no holder panics").clone();
-        if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+        if let Some(line) = lines.iter().find(|line| texts.iter().all(|text| line.contains(text))) {
             return line.clone();
         }
-        assert!(started.elapsed() < PATIENCE, "{text:?} not in:\n{}", lines.join("\n"));
+        assert!(started.elapsed() < EVENT_TIMEOUT, "{texts:?} not in:\n{}", lines.join("\n"));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The three databases, and where their servers are.
+//! The three databases and the locations of their servers.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Sta
 
 use super::{guard::Guard, mysql, postgres};
 
-/// What databases of tests are called: with the number of the process that made them.
+/// Prefix of the names of test databases; the id of the creating process follows.
 pub const PREFIX: &str = "marketsvc_test";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,26 +29,26 @@ impl Backend {
         }
     }
 
-    /// Whether tests on it can run here.
+    /// Returns true if tests on this database can run on this machine.
     pub fn is_available(self) -> bool {
         match self {
             Self::Sqlite => true,
-            Self::Postgres => self.given().is_some() || postgres::is_installed(),
-            Self::Mysql => self.given().is_some() || mysql::is_installed(),
+            Self::Postgres => self.url_from_environment().is_some() || postgres::is_installed(),
+            Self::Mysql => self.url_from_environment().is_some() || mysql::is_installed(),
         }
     }
 
-    /// Whether `TEST_REQUIRE` asks for it.
+    /// Returns true if `TEST_REQUIRE` names this database.
     pub fn is_required(self) -> bool {
         let required = std::env::var("TEST_REQUIRE").unwrap_or_default();
         let mut names = required.split(',').map(str::trim).filter(|name| !name.is_empty());
         let known = ["sqlite", "postgres", "mysql"];
         let unknown = names.clone().find(|name| !known.contains(name));
-        assert_eq!(unknown, None, "TEST_REQUIRE knows {known:?}");
+        assert_eq!(unknown, None, "TEST_REQUIRE may contain {known:?}");
         names.any(|name| name == self.name())
     }
 
-    /// The URL of a database on its server, which is started by whoever asks first.
+    /// Returns the URL of the administrative database of the server. The first call starts the server.
     pub fn server_url(self) -> &'static str {
         static POSTGRES: OnceLock<Started> = OnceLock::new();
         static MYSQL: OnceLock<Started> = OnceLock::new();
@@ -58,7 +58,7 @@ impl Backend {
             Self::Sqlite => panic!("SQLite has no server"),
         };
         let started = started.get_or_init(|| {
-            let started = if let Some(url) = self.given() {
+            let started = if let Some(url) = self.url_from_environment() {
                 Started { url, _guard: None }
             } else {
                 let (url, guard) = match self {
@@ -67,13 +67,13 @@ impl Backend {
                 };
                 Started { url, _guard: Some(guard) }
             };
-            wait_and_sweep(&started.url);
+            wait_and_clean_up(&started.url);
             started
         });
         &started.url
     }
 
-    fn given(self) -> Option<String> {
+    fn url_from_environment(self) -> Option<String> {
         std::env::var(format!("TEST_{}_URL", self.name().to_uppercase())).ok()
     }
 }
@@ -83,29 +83,29 @@ struct Started {
     _guard: Option<Guard>,
 }
 
-/// A connection of a test's own.
+/// Opens a single connection for a test.
 pub async fn connect(url: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(2));
     Database::connect(options).await
 }
 
-/// Waits until the server answers, then drops what dead test processes left there.
-fn wait_and_sweep(url: &str) {
+/// Waits until the server accepts connections, then drops the databases left by earlier test processes.
+fn wait_and_clean_up(url: &str) {
     let url = url.to_owned();
-    // The first to ask may be within a runtime already.
+    // The caller may already run inside a runtime, which cannot block; hence the thread.
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime should start").block_on(async {
             let db = wait(&url).await;
-            sweep(&db).await.expect("leftovers should be droppable");
+            drop_leftovers(&db).await.expect("leftovers should be droppable");
             db.close().await.expect("closing never fails");
         });
     });
-    thread.join().expect("the server should answer");
+    thread.join().expect("the database server should accept connections");
 }
 
-/// A connection, once the server answers.
+/// Waits until the server accepts connections and returns one.
 pub async fn wait(url: &str) -> DatabaseConnection {
     let started = Instant::now();
     loop {
@@ -117,7 +117,7 @@ pub async fn wait(url: &str) -> DatabaseConnection {
     }
 }
 
-async fn sweep(db: &DatabaseConnection) -> Result<(), sea_orm::DbErr> {
+async fn drop_leftovers(db: &DatabaseConnection) -> Result<(), sea_orm::DbErr> {
     let backend = db.get_database_backend();
     let list = match backend {
         sea_orm::DbBackend::Postgres => "SELECT datname AS name FROM pg_database",
@@ -125,15 +125,16 @@ async fn sweep(db: &DatabaseConnection) -> Result<(), sea_orm::DbErr> {
     };
     for row in db.query_all_raw(Statement::from_string(backend, list)).await? {
         let name: String = row.try_get("", "name")?;
-        if maker(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+        if creator_pid(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+        {
             db.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await?;
         }
     }
     Ok(())
 }
 
-/// The process that made the database of this name: `PREFIX_PID_COUNT` and nothing else.
-fn maker(name: &str) -> Option<u32> {
+/// Returns the id of the process that created the database, from a name of the form `PREFIX_PID_COUNT`.
+fn creator_pid(name: &str) -> Option<u32> {
     let (pid, count) = name.strip_prefix(PREFIX)?.strip_prefix('_')?.split_once('_')?;
     count.parse::<u32>().ok()?;
     pid.parse().ok()

@@ -1,4 +1,4 @@
-//! Tests by name, each on the databases it concerns.
+//! Test cases: a name, the databases to run on, and a body.
 
 use std::panic::AssertUnwindSafe;
 
@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::{backend::Backend, database::TestDatabase};
 
-/// A test: its name, its databases, its body.
+/// A test function with its name and the databases that it runs on.
 pub struct Case {
     pub name: String,
     pub backends: &'static [Backend],
@@ -18,7 +18,7 @@ pub const ALL: &[Backend] = &[Backend::Sqlite, Backend::Postgres, Backend::Mysql
 pub const SQLITE: &[Backend] = &[Backend::Sqlite];
 pub const SERVERS: &[Backend] = &[Backend::Postgres, Backend::Mysql];
 
-/// The test functions of a module: `cases![a, b]` on all databases, `cases![SQLITE; a, b]` on some.
+/// Lists test functions of a module: `cases![a, b]` for all databases, `cases![SQLITE; a, b]` for some.
 #[macro_export]
 macro_rules! cases {
     ($backends:ident; $($test:ident),+ $(,)?) => {
@@ -31,7 +31,7 @@ macro_rules! cases {
     ($($test:ident),+ $(,)?) => { $crate::cases![ALL; $($test),+] };
 }
 
-/// One trial a case and database.
+/// Returns one `libtest_mimic` trial for each case and database.
 pub fn trials(cases: &[Case]) -> Vec<Trial> {
     let mut trials = Vec::new();
     for case in cases {

@@ -1,4 +1,4 @@
-//! A client of the service, whose answers know what to expect.
+//! An HTTP client of the service, and responses with assertions.
 
 use reqwest::{
     Method, RequestBuilder, StatusCode,
@@ -29,48 +29,48 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request("GET", path)).await
+    pub async fn get(&self, path: &str) -> TestResponse {
+        TestResponse::of(self.request("GET", path)).await
     }
 
     pub async fn get_json(&self, path: &str) -> Value {
-        let answer = self.get(path).await;
-        answer.assert_status(200);
-        answer.json()
+        let response = self.get(path).await;
+        response.assert_status(200);
+        response.json()
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.request("POST", path).json(body)).await
+    pub async fn post(&self, path: &str, body: &Value) -> TestResponse {
+        TestResponse::of(self.request("POST", path).json(body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.request("PATCH", path).json(body)).await
+    pub async fn patch(&self, path: &str, body: &Value) -> TestResponse {
+        TestResponse::of(self.request("PATCH", path).json(body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request("DELETE", path)).await
+    pub async fn delete(&self, path: &str) -> TestResponse {
+        TestResponse::of(self.request("DELETE", path)).await
     }
 
-    /// The `data` of all pages of a list, and how many pages there were.
+    /// Follows the `next` links of a list. Returns the rows of all pages and the number of pages.
     pub async fn walk(&self, path: &str) -> (Vec<Value>, usize) {
         let (mut rows, mut pages, mut next) = (Vec::new(), 0, path.to_owned());
         loop {
-            let answer = self.get(&next).await;
-            answer.assert_status(200);
-            let page = answer.json();
+            let response = self.get(&next).await;
+            response.assert_status(200);
+            let page = response.json();
             rows.extend(page["data"].as_array().expect("data is an array").iter().cloned());
             pages += 1;
             assert!(pages < 1000, "{path} does not end");
             let Some(cursor) = page["next_cursor"].as_str() else { return (rows, pages) };
-            let link = answer.header("link");
+            let link = response.header("link");
             assert!(link.contains(cursor) && link.ends_with("; rel=\"next\""), "{link}");
             let (url, _) = link.trim_start_matches('<').split_once('>').expect("a link");
             url.clone_into(&mut next);
         }
     }
 
-    /// An order of so many of each item.
-    pub async fn place_order(&self, customer_id: i64, items: &[(i64, i64)]) -> Answer {
+    /// Places an order through the tutorial's route. `items` holds pairs of item id and quantity.
+    pub async fn place_order(&self, customer_id: i64, items: &[(i64, i64)]) -> TestResponse {
         let items: Vec<_> = items.iter().map(|(id, n)| json!({"id": id, "quantity": n})).collect();
         self.post("/api/add_new_order", &json!({"customer_id": customer_id, "items": items})).await
     }
@@ -81,21 +81,21 @@ impl Client {
     }
 }
 
-/// A whole answer.
+/// A response that has been read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub struct TestResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
 }
 
-impl Answer {
-    /// Sends the request and reads the answer to its end.
+impl TestResponse {
+    /// Sends the request and reads the response to its end.
     pub async fn of(request: RequestBuilder) -> Self {
-        Self::try_of(request).await.expect("the server should answer, and to the end")
+        Self::try_of(request).await.expect("the server should send a complete response")
     }
 
-    /// [`Answer::of`], unless the server goes away meanwhile.
+    /// Sends the request like [`TestResponse::of`]; returns an error if the connection fails.
     pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -120,7 +120,7 @@ impl Answer {
         self
     }
 
-    /// A problem as RFC 9457 wants it, with the id of the request.
+    /// Asserts a problem document according to RFC 9457 with the id of the request, and returns it.
     #[track_caller]
     pub fn assert_problem(&self, status: u16) -> Value {
         self.assert_status(status);
@@ -134,12 +134,16 @@ impl Answer {
         problem
     }
 
-    /// A problem at exactly these places of the input.
+    /// Asserts a problem document whose errors have exactly these JSON pointers, in any order.
     #[track_caller]
-    pub fn assert_faults(&self, status: u16, pointers: &[&str]) {
+    pub fn assert_field_errors(&self, status: u16, pointers: &[&str]) {
         let problem = self.assert_problem(status);
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-        let found: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
-        assert_eq!(found, pointers, "{self:?}");
+        let mut found: Vec<_> =
+            errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        let mut expected = pointers.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{self:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A database for one test.
+//! The database of a test, and the programs run on it.
 
 use std::{
     path::Path,
@@ -29,16 +29,16 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Makes one.
+    /// Creates an empty database with a unique name.
     pub async fn create(backend: Backend) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{PREFIX}_{}_{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
         if backend == Backend::Sqlite {
-            let directory = TempDir::new().expect("there should be a place for temporary files");
+            let directory = TempDir::new().expect("a temporary directory should be creatable");
             let url = format!("sqlite://{}/{name}.db?mode=rwc", directory.path().display());
             return Self { backend, url, name, _directory: Some(directory) };
         }
-        // One that sorts text otherwise than by code points, if the server has it.
+        // An ICU locale, if the server supports it, sorts text in an order other than that of code points.
         let create = format!("CREATE DATABASE {name}");
         let icu = format!("{create} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'");
         if backend != Backend::Postgres || try_on_server(backend, &icu).await.is_err() {
@@ -49,12 +49,12 @@ impl TestDatabase {
         Self { backend, url, name, _directory: None }
     }
 
-    /// One that is made by whoever opens it, or was made before, and is not to be removed.
+    /// Refers to the database at `url`, which the harness neither creates nor removes.
     pub fn at(backend: Backend, url: String) -> Self {
         Self { backend, url, name: String::new(), _directory: None }
     }
 
-    /// Drops it, whoever is connected.
+    /// Drops the database, even while clients are connected.
     pub async fn remove(&self) {
         match self.backend {
             Backend::Sqlite => {}
@@ -67,22 +67,22 @@ impl TestDatabase {
         }
     }
 
-    /// A server on the tutorial's rows.
+    /// Starts a server on the tutorial's demo data.
     pub async fn serve_demo(&self) -> App {
         self.serve(&["--demo"]).await
     }
 
-    /// `marketsvc serve` with `args`, which logs its SQL.
+    /// Starts `marketsvc serve --echo` with `args`.
     pub async fn serve(&self, args: &[&str]) -> App {
         App::start(&self.url, args).await
     }
 
-    /// `marketsvc` with `args`, to its end.
+    /// Runs `marketsvc` with `args` to its end.
     pub async fn run(&self, args: &[&str]) -> Output {
         run(MARKETSVC, &self.url, args).await
     }
 
-    /// `marketsvc` with `args`, which must succeed.
+    /// Runs `marketsvc` with `args`, asserts success and returns the standard output.
     pub async fn run_ok(&self, args: &[&str]) -> String {
         let output = self.run(args).await;
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
@@ -109,12 +109,12 @@ impl TestDatabase {
         .await;
     }
 
-    /// A connection past the service.
+    /// Opens a connection that bypasses the service.
     pub async fn connect(&self) -> DatabaseConnection {
         connect(&self.url).await.expect("the database should be there")
     }
 
-    /// The way to it through a proxy that can be cut.
+    /// Starts a proxy in front of the database server and returns it with the URL through it.
     pub async fn behind_proxy(&self) -> (Proxy, String) {
         let (rest, name) = self.url.rsplit_once('/').expect("a URL has a slash");
         let (credentials, server) = rest.rsplit_once('@').expect("a server has users");
@@ -123,12 +123,12 @@ impl TestDatabase {
         (proxy, url)
     }
 
-    /// Changes rows past the service.
+    /// Executes a statement that bypasses the service.
     pub async fn execute(&self, sql: &str) -> Result<(), DbErr> {
         self.connect().await.execute_unprepared(sql).await.map(drop)
     }
 
-    /// The one number that `sql`, an expression named `n`, selects.
+    /// Returns the number that `sql` selects in a column named `n`.
     pub async fn number(&self, sql: &str) -> i64 {
         let db = self.connect().await;
         let statement = Statement::from_string(db.get_database_backend(), sql);
@@ -136,28 +136,29 @@ impl TestDatabase {
         row.try_get("", "n").expect("n should be a number")
     }
 
-    /// The file of a SQLite database.
+    /// Returns the path of a SQLite database.
     pub fn file(&self) -> &Path {
         let path = self.url.strip_prefix("sqlite://").expect("only SQLite has a file");
         Path::new(path.split('?').next().unwrap_or_default())
     }
 
-    /// Has SQLite look at every page of its file.
+    /// Asserts the integrity of a SQLite file.
     pub async fn check_file(&self) {
         let db = self.connect().await;
         let check = Statement::from_string(db.get_database_backend(), "PRAGMA integrity_check");
-        let row = db.query_one_raw(check).await.expect("it should be readable");
-        let verdict: String = row.expect("a verdict").try_get_by_index(0).expect("is a text");
+        let row = db.query_one_raw(check).await.expect("the file should be readable");
+        let verdict: String =
+            row.expect("a result").try_get_by_index(0).expect("the result is text");
         assert_eq!(verdict, "ok");
     }
 
-    /// How many rows `table` has.
+    /// Returns the number of rows in `table`.
     pub async fn count(&self, table: &str) -> i64 {
         self.number(&format!("SELECT count(*) AS n FROM {table}")).await
     }
 }
 
-/// A program on a database, to its end.
+/// Runs a program on a database to its end.
 pub async fn run(program: &str, url: &str, args: &[&str]) -> Output {
     tokio::process::Command::new(program)
         .args(args)
@@ -169,7 +170,7 @@ pub async fn run(program: &str, url: &str, args: &[&str]) -> Output {
         .expect("the program should start")
 }
 
-/// What a program said of itself.
+/// Returns the standard error output of a program as text.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Processes that end with the test process, however that ends.
+//! Child processes that end together with the test process, even if that is killed.
 
 use std::{
     io::Write,
@@ -6,9 +6,9 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-/// Starts its arguments, waits for the pipe from the test process to close, and then stops them. A line
-/// says that they were killed and are to be started again. A file that outgrows a limit is an error to
-/// them, not the end.
+/// Shell script that runs its arguments as a command until the pipe from the test process closes, then
+/// stops it. A line on the pipe starts the command again after it was killed. SIGXFSZ is ignored, so that a
+/// write beyond the file size limit fails with an error instead of ending the command.
 const WATCH: &str = r#"
 trap "" XFSZ
 "$@" & child=$!
@@ -19,14 +19,14 @@ wait $child; code=$?
 exit $code
 "#;
 
-/// A process under watch. Dropping it stops the process.
+/// A guarded child process. The process stops when this is dropped.
 pub struct Guard {
     pub child: Child,
     pipe: Option<ChildStdin>,
 }
 
 impl Guard {
-    /// Starts `program`, to be stopped by `signal`; `configure` sets its arguments and the rest.
+    /// Starts `program`, which `signal` will stop; `configure` sets its arguments and environment.
     pub fn start(
         program: impl AsRef<Path>,
         signal: &str,
@@ -40,27 +40,27 @@ impl Guard {
         Self { child, pipe: Some(pipe) }
     }
 
-    /// The number of the process. Linux.
+    /// Returns the id of the process. Linux only.
     pub fn pid(&self) -> String {
-        // The shell that guards it has one child.
+        // The guarding shell has exactly one child.
         children(&self.child.id().to_string()).trim().to_owned()
     }
 
-    /// Ends the process and what it started, as a failure of the power would. Linux.
+    /// Kills the process and its children with SIGKILL, to simulate a power failure. Linux only.
     pub fn kill(&self) {
         let pid = self.pid();
-        // First it must not start any more.
+        // A stopped process cannot start further children.
         signal("STOP", &pid);
         signal("KILL", &format!("{pid} {}", children(&pid)));
     }
 
     /// Starts the process again after [`Self::kill`].
     pub fn start_again(&mut self) {
-        let pipe = self.pipe.as_mut().expect("it was not told to stop");
-        pipe.write_all(b"\n").expect("the shell waits for lines");
+        let pipe = self.pipe.as_mut().expect("the process was not told to stop");
+        pipe.write_all(b"\n").expect("the shell reads lines");
     }
 
-    /// Sends the signal, and does not wait for what it does.
+    /// Sends the signal without waiting for the process to end.
     pub fn stop(&mut self) {
         self.pipe = None;
     }
@@ -68,7 +68,7 @@ impl Guard {
 
 fn children(pid: &str) -> String {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    children.expect("Linux tells")
+    children.expect("/proc lists child processes")
 }
 
 fn signal(signal: &str, pids: &str) {
@@ -76,7 +76,7 @@ fn signal(signal: &str, pids: &str) {
     assert!(status.expect("sh should start").success(), "kill -{signal} {pids}");
 }
 
-/// Database servers do not run as root: who to be instead.
+/// Sets an unprivileged user if the tests run as root, because database servers refuse to run as root.
 pub fn without_root(command: &mut Command) -> &mut Command {
     use std::os::unix::process::CommandExt;
     match unprivileged() {
@@ -85,12 +85,12 @@ pub fn without_root(command: &mut Command) -> &mut Command {
     }
 }
 
-/// A directory for a server's data, which its [`Guard`] removes.
+/// Creates a data directory for a database server; its [`Guard`] removes it.
 pub fn data_directory() -> PathBuf {
     let directory = tempfile::Builder::new()
         .prefix("marketsvc-test-")
         .tempdir()
-        .expect("there should be a place for temporary files")
+        .expect("a temporary directory should be creatable")
         .keep();
     if let Some((uid, gid)) = unprivileged() {
         std::os::unix::fs::chown(&directory, Some(uid), Some(gid)).expect("root may chown");
@@ -108,13 +108,13 @@ fn id(args: &[&str]) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// A port of 127.0.0.1 that was free a moment ago.
+/// Returns a port of 127.0.0.1 that is currently free.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port should be free");
-    listener.local_addr().expect("it is bound").port()
+    listener.local_addr().expect("the listener is bound").port()
 }
 
-/// Where `program` is: on the path, or where distributions hide servers.
+/// Finds `program` on the path or in the directories that distributions use for servers.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();

@@ -1,12 +1,14 @@
-//! What the tests stand on: databases, servers, a client.
+//! Test infrastructure: databases, server processes and an HTTP client.
 
 pub mod app;
 pub mod backend;
 pub mod case;
 pub mod client;
 pub mod database;
+pub mod echo;
 mod guard;
 mod mysql;
+pub mod openapi;
 mod postgres;
 pub mod proxy;
 pub mod server;

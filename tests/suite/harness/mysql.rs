@@ -1,15 +1,15 @@
-//! A throwaway MariaDB server.
+//! A temporary MariaDB server.
 
 use std::process::{Command, Stdio};
 
 use super::guard::{Guard, data_directory, find, free_port, without_root};
 
-/// Whether its programs are on this machine.
+/// Returns true if the programs of MariaDB are installed.
 pub fn is_installed() -> bool {
     find("mariadb-install-db").is_some() && find("mariadbd").is_some()
 }
 
-/// Starts a server and returns its URL. What is committed there outlives it if `durable`, which takes time.
+/// Starts a server and returns its URL. If `durable`, commits survive a kill of the server, at the cost of speed.
 pub fn start(durable: bool) -> (String, Guard) {
     let directory = data_directory();
     let datadir = format!("--datadir={}", directory.display());

@@ -1,15 +1,15 @@
-//! A throwaway PostgreSQL server.
+//! A temporary PostgreSQL server.
 
 use std::process::{Command, Stdio};
 
 use super::guard::{Guard, data_directory, find, free_port, without_root};
 
-/// Whether its programs are on this machine.
+/// Returns true if the programs of PostgreSQL are installed.
 pub fn is_installed() -> bool {
     find("initdb").is_some() && find("postgres").is_some()
 }
 
-/// Starts a server and returns its URL. What is committed there outlives it if `durable`, which takes time.
+/// Starts a server and returns its URL. If `durable`, commits survive a kill of the server, at the cost of speed.
 pub fn start(durable: bool) -> (String, Guard) {
     let directory = data_directory();
     let initdb = find("initdb").expect("initdb is installed");

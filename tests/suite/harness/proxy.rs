@@ -1,4 +1,4 @@
-//! A way to a database server that can be cut, and mended.
+//! A TCP proxy in front of a database server that can be disconnected and reconnected.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Passes bytes between clients and one server. Dropping it cuts it.
+/// Forwards bytes between clients and one server. All connections close when this is dropped.
 pub struct Proxy {
     /// `127.0.0.1:PORT`
     pub address: String,
@@ -21,29 +21,30 @@ pub struct Proxy {
 impl Proxy {
     pub async fn start(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port should be free");
-        let address = listener.local_addr().expect("it is bound").to_string();
+        let address = listener.local_addr().expect("the listener is bound").to_string();
         let proxy = Self { address, server: server.to_owned(), accepting: Mutex::default() };
         proxy.accept(listener);
         proxy
     }
 
-    /// Ends every connection and refuses new ones.
-    pub fn cut(&self) {
+    /// Closes all connections and refuses new ones.
+    pub fn disconnect(&self) {
         if let Some(accepting) = self.accepting.lock().expect("no holder panics").take() {
             accepting.abort();
         }
     }
 
-    /// Lets clients through again.
-    pub async fn mend(&self) {
-        let listener = TcpListener::bind(&self.address).await.expect("the port was ours");
+    /// Accepts connections again after [`Self::disconnect`].
+    pub async fn reconnect(&self) {
+        let listener =
+            TcpListener::bind(&self.address).await.expect("the port should still be free");
         self.accept(listener);
     }
 
     fn accept(&self, listener: TcpListener) {
         let server = Arc::new(self.server.clone());
         let accepting = tokio::spawn(async move {
-            let mut passing = JoinSet::new(); // Ended with this task.
+            let mut passing = JoinSet::new(); // Its tasks end with this task.
             while let Ok((client, _)) = listener.accept().await {
                 let server = Arc::clone(&server);
                 passing.spawn(async move { pass(client, &server).await });
@@ -55,7 +56,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.cut();
+        self.disconnect();
     }
 }
 

@@ -1,4 +1,4 @@
-//! A database server of one test's own, which can be killed.
+//! A database server for a single test, which can be killed.
 
 use sea_orm::ConnectionTrait;
 
@@ -9,16 +9,16 @@ use super::{
     mysql, postgres,
 };
 
-/// A server that loses nothing it has committed. Dropping it stops it.
+/// A durable database server. It stops when this is dropped.
 pub struct Server {
-    /// An empty database on it.
+    /// An empty database on the server.
     pub db: TestDatabase,
     url: String,
     guard: Guard,
 }
 
 impl Server {
-    /// Starts one, if its programs are on this machine.
+    /// Starts a server; returns `None` if its programs are not installed.
     pub async fn start(backend: Backend) -> Option<Self> {
         let (url, guard) = match backend {
             Backend::Postgres if postgres::is_installed() => postgres::start(true),
@@ -28,17 +28,20 @@ impl Server {
         let first = wait(&url).await;
         let (server, _) = url.rsplit_once('/').expect("a URL has a slash");
         let db = TestDatabase::at(backend, format!("{server}/market"));
-        first.execute_unprepared("CREATE DATABASE market").await.expect("there is none yet");
+        first
+            .execute_unprepared("CREATE DATABASE market")
+            .await
+            .expect("the new server has no database of this name");
         first.close().await.expect("closing never fails");
         Some(Self { db, url, guard })
     }
 
-    /// Ends it in the midst of what it does. Linux.
+    /// Kills the server with SIGKILL. Linux only.
     pub fn kill(&self) {
         self.guard.kill();
     }
 
-    /// Starts it again after [`Self::kill`], and waits until it answers.
+    /// Starts the server again after [`Self::kill`] and waits until it accepts connections.
     pub async fn start_again(&mut self) {
         self.guard.start_again();
         wait(&self.url).await.close().await.expect("closing never fails");

@@ -1,23 +1,23 @@
-//! Entity tags: what the caller has, and what the caller edits.
+//! Conditional requests with entity tags.
 
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
     cases,
-    harness::{case::Case, client::Answer, database::TestDatabase},
+    harness::{case::Case, client::TestResponse, database::TestDatabase},
 };
 
 pub fn cases() -> Vec<Case> {
     cases![
-        what_the_caller_has_is_not_sent_again,
-        an_edit_of_what_is_gone_is_refused,
-        of_edits_of_one_version_one_succeeds,
-        a_change_is_answered_whole,
+        if_none_match_saves_sending_an_unchanged_resource,
+        an_edit_of_an_outdated_version_is_refused,
+        one_of_concurrent_edits_of_one_version_succeeds,
+        a_change_returns_the_whole_resource,
     ]
 }
 
-async fn what_the_caller_has_is_not_sent_again(db: &TestDatabase) {
+async fn if_none_match_saves_sending_an_unchanged_resource(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for path in [
         "/api/v1/items/1",
@@ -30,12 +30,12 @@ async fn what_the_caller_has_is_not_sent_again(db: &TestDatabase) {
         assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 20, "{tag}");
         for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
             let request = app.client.request("GET", path).header("if-none-match", &known);
-            let answer = Answer::of(request).await;
-            answer.assert_status(304);
-            assert_eq!((answer.body.as_str(), answer.header("etag")), ("", tag.as_str()));
+            let response = TestResponse::of(request).await;
+            response.assert_status(304);
+            assert_eq!((response.body.as_str(), response.header("etag")), ("", tag.as_str()));
         }
         let request = app.client.request("GET", path).header("if-none-match", "\"other\"");
-        assert_eq!(Answer::of(request).await.assert_status(200).body, whole.body);
+        assert_eq!(TestResponse::of(request).await.assert_status(200).body, whole.body);
     }
     let tags = async |path: &str| app.client.get(path).await.header("etag").to_owned();
     assert_ne!(tags("/api/v1/orders/1").await, tags("/api/v1/orders/1?expand=customer").await);
@@ -46,7 +46,7 @@ async fn what_the_caller_has_is_not_sent_again(db: &TestDatabase) {
     assert_eq!(tags("/api/v1/customers/1").await, changed.header("etag"));
 }
 
-async fn an_edit_of_what_is_gone_is_refused(db: &TestDatabase) {
+async fn an_edit_of_an_outdated_version_is_refused(db: &TestDatabase) {
     let app = db.serve_demo().await;
     app.client.post("/api/v1/items", &json!({"name": "Tea", "price": 1})).await.assert_status(201);
     let path = "/api/v1/items/5";
@@ -55,7 +55,11 @@ async fn an_edit_of_what_is_gone_is_refused(db: &TestDatabase) {
     let new = app.client.get(path).await.header("etag").to_owned();
     let edit = |method: &'static str, tag: String| {
         let request = app.client.request(method, path).header("if-match", tag);
-        Answer::of(if method == "PATCH" { request.json(&json!({"price": 3})) } else { request })
+        TestResponse::of(if method == "PATCH" {
+            request.json(&json!({"price": 3}))
+        } else {
+            request
+        })
     };
     for stale in [
         old.clone(),
@@ -77,7 +81,7 @@ async fn an_edit_of_what_is_gone_is_refused(db: &TestDatabase) {
     edit("PATCH", "*".to_owned()).await.assert_problem(404);
 }
 
-async fn of_edits_of_one_version_one_succeeds(db: &TestDatabase) {
+async fn one_of_concurrent_edits_of_one_version_succeeds(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for round in 0..5 {
         for (path, change) in [
@@ -93,24 +97,24 @@ async fn of_edits_of_one_version_one_succeeds(db: &TestDatabase) {
             let tag = app.client.get(path).await.header("etag").to_owned();
             let edit = |n: usize| {
                 let request = app.client.request("PATCH", path).header("if-match", &tag);
-                Answer::of(request.json(&change[n % 2]))
+                TestResponse::of(request.json(&change[n % 2]))
             };
-            let answers = join_all((0..8).map(edit)).await;
-            let mut statuses: Vec<_> = answers.iter().map(|a| a.status.as_u16()).collect();
+            let responses = join_all((0..8).map(edit)).await;
+            let mut statuses: Vec<_> = responses.iter().map(|a| a.status.as_u16()).collect();
             statuses.sort_unstable();
             assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
         }
     }
 }
 
-async fn a_change_is_answered_whole(db: &TestDatabase) {
+async fn a_change_returns_the_whole_resource(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for (path, change) in
         [("/api/v1/items/1", json!({"price": 7})), ("/api/v1/customers/1", json!({"name": "Al"}))]
     {
         let request = app.client.request("PATCH", path).header("if-none-match", "*");
-        let answer = Answer::of(request.json(&change)).await;
-        answer.assert_status(200);
-        assert_eq!(app.client.get_json(path).await, answer.json());
+        let response = TestResponse::of(request.json(&change)).await;
+        response.assert_status(200);
+        assert_eq!(app.client.get_json(path).await, response.json());
     }
 }

@@ -1,22 +1,22 @@
-//! The same request, sent again.
+//! Repeated requests with an `Idempotency-Key`.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
     cases,
-    harness::{app::App, case::Case, client::Answer, database::TestDatabase},
+    harness::{app::App, case::Case, client::TestResponse, database::TestDatabase},
 };
 
 pub fn cases() -> Vec<Case> {
     cases![
-        the_same_request_again_gets_the_same_answer,
-        the_same_key_with_another_request_is_refused,
-        many_at_once_are_one_order,
-        many_at_once_on_an_expired_key_are_one_order,
-        the_largest_order_is_remembered_too,
-        what_was_refused_is_not_remembered,
-        keys_expire_and_are_cleared_away,
+        a_repeated_request_gets_the_same_response,
+        a_key_used_for_another_request_is_refused,
+        concurrent_repeats_place_one_order,
+        concurrent_repeats_with_an_expired_key_place_one_order,
+        the_largest_order_can_be_repeated,
+        a_refused_request_does_not_use_up_its_key,
+        expired_keys_are_purged_and_can_be_used_again,
     ]
 }
 
@@ -24,11 +24,12 @@ fn order(quantity: i64) -> Value {
     json!({"customer_id": 1, "items": [{"id": 1, "quantity": quantity}]})
 }
 
-async fn post(app: &App, path: &str, key: &str, body: &Value) -> Answer {
-    Answer::of(app.client.request("POST", path).header("idempotency-key", key).json(body)).await
+async fn post(app: &App, path: &str, key: &str, body: &Value) -> TestResponse {
+    TestResponse::of(app.client.request("POST", path).header("idempotency-key", key).json(body))
+        .await
 }
 
-async fn the_same_request_again_gets_the_same_answer(db: &TestDatabase) {
+async fn a_repeated_request_gets_the_same_response(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for (n, (path, body, table)) in [
         ("/api/v1/orders", order(1), "orders"),
@@ -62,7 +63,7 @@ async fn the_same_request_again_gets_the_same_answer(db: &TestDatabase) {
     assert_eq!(other.json()["id"], 6);
 }
 
-async fn the_same_key_with_another_request_is_refused(db: &TestDatabase) {
+async fn a_key_used_for_another_request_is_refused(db: &TestDatabase) {
     let app = db.serve_demo().await;
     post(&app, "/api/v1/orders", "key", &order(1)).await.assert_status(201);
     post(&app, "/api/v1/orders", "key", &order(2)).await.assert_problem(422);
@@ -70,44 +71,46 @@ async fn the_same_key_with_another_request_is_refused(db: &TestDatabase) {
     for key in ["", "two words", &"x".repeat(256), "k\u{e9}y"] {
         let request = app.client.request("POST", "/api/v1/orders").json(&order(1));
         let key = reqwest::header::HeaderValue::from_bytes(key.as_bytes()).unwrap();
-        Answer::of(request.header("idempotency-key", key)).await.assert_problem(400);
+        TestResponse::of(request.header("idempotency-key", key)).await.assert_problem(400);
     }
     post(&app, "/api/add_new_order", "key", &order(1)).await.assert_problem(422);
     let twice = app.client.request("POST", "/api/v1/orders").header("idempotency-key", "a");
-    Answer::of(twice.header("idempotency-key", "b").json(&order(1))).await.assert_problem(400);
+    TestResponse::of(twice.header("idempotency-key", "b").json(&order(1)))
+        .await
+        .assert_problem(400);
     assert_eq!(db.count("orders").await, 4);
 }
 
-async fn many_at_once_are_one_order(db: &TestDatabase) {
+async fn concurrent_repeats_place_one_order(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let order_of_3 = order(3);
     let placing = (0..32).map(|_| post(&app, "/api/v1/orders", "once", &order_of_3));
-    let answers = join_all(placing).await;
-    for answer in &answers {
-        assert_eq!(answer.assert_status(201).body, answers[0].body);
+    let responses = join_all(placing).await;
+    for response in &responses {
+        assert_eq!(response.assert_status(201).body, responses[0].body);
     }
-    let replayed = |answer: &&Answer| answer.header("idempotency-replayed") == "true";
-    assert_eq!(answers.iter().filter(replayed).count(), 31);
+    let replayed = |response: &&TestResponse| response.header("idempotency-replayed") == "true";
+    assert_eq!(responses.iter().filter(replayed).count(), 31);
     assert_eq!((db.count("orders").await, db.count("order_items").await), (4, 6));
     post(&app, "/api/v1/orders", "once", &order(4)).await.assert_problem(422);
 }
 
-async fn many_at_once_on_an_expired_key_are_one_order(db: &TestDatabase) {
+async fn concurrent_repeats_with_an_expired_key_place_one_order(db: &TestDatabase) {
     let app = db.serve_demo().await;
     post(&app, "/api/v1/orders", "key", &order(1)).await.assert_status(201);
     for round in 1..=5 {
         let past = "UPDATE idempotency_keys SET expires_at = '2020-01-01 00:00:00'";
         db.execute(past).await.unwrap();
         let body = order(round);
-        let answers = join_all((0..16).map(|_| post(&app, "/api/v1/orders", "key", &body))).await;
-        for answer in &answers {
-            assert_eq!(answer.assert_status(201).body, answers[0].body);
+        let responses = join_all((0..16).map(|_| post(&app, "/api/v1/orders", "key", &body))).await;
+        for response in &responses {
+            assert_eq!(response.assert_status(201).body, responses[0].body);
         }
         assert_eq!(db.count("orders").await, 4 + round);
     }
 }
 
-async fn the_largest_order_is_remembered_too(db: &TestDatabase) {
+async fn the_largest_order_can_be_repeated(db: &TestDatabase) {
     db.generate(1, 100, 0, 1).await;
     db.execute(&format!("UPDATE item SET name = '{}'", "🦀".repeat(200))).await.unwrap();
     let app = db.serve(&[]).await;
@@ -119,7 +122,7 @@ async fn the_largest_order_is_remembered_too(db: &TestDatabase) {
     assert!(first.body.len() > 80_000);
 }
 
-async fn what_was_refused_is_not_remembered(db: &TestDatabase) {
+async fn a_refused_request_does_not_use_up_its_key(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let too_early = json!({"customer_id": 4, "items": [{"id": 1, "quantity": 1}]});
     post(&app, "/api/v1/orders", "key", &too_early).await.assert_problem(422);
@@ -130,7 +133,7 @@ async fn what_was_refused_is_not_remembered(db: &TestDatabase) {
     assert_eq!(placed.header("idempotency-replayed"), "");
 }
 
-async fn keys_expire_and_are_cleared_away(db: &TestDatabase) {
+async fn expired_keys_are_purged_and_can_be_used_again(db: &TestDatabase) {
     let app = db.serve(&["--demo", "--idempotency-ttl", "1"]).await;
     post(&app, "/api/v1/orders", "key", &order(1)).await.assert_status(201);
     let expired = async |app: &App| {

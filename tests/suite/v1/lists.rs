@@ -1,4 +1,4 @@
-//! Lists: pages, filters, order.
+//! Lists: pages, filters, sort orders.
 
 use serde_json::{Value, json};
 
@@ -9,18 +9,18 @@ use crate::{
 
 pub fn cases() -> Vec<Case> {
     cases![
-        every_order_of_every_list_shows_each_row_once,
-        rows_inserted_meanwhile_repeat_and_hide_nothing,
+        every_sort_order_lists_each_row_once,
+        rows_inserted_while_paging_repeat_and_hide_no_row,
         filters_narrow_a_list,
-        a_cursor_by_time_and_a_filter_by_time_both_hold,
-        a_prefix_is_taken_literally,
-        what_makes_no_window_is_refused,
+        a_time_cursor_and_a_time_filter_both_apply,
+        a_name_prefix_is_matched_literally,
+        invalid_page_requests_are_refused,
     ]
 }
 
-async fn every_order_of_every_list_shows_each_row_once(db: &TestDatabase) {
+async fn every_sort_order_lists_each_row_once(db: &TestDatabase) {
     db.generate(60, 40, 150, 3).await;
-    // Ties everywhere, and names that collations would sort otherwise.
+    // Many equal values, and names that locale-aware collations sort in another order.
     db.execute("UPDATE item SET price_cents = 100 * (id % 3)").await.unwrap();
     db.execute("UPDATE item SET name = 'same' WHERE id % 2 = 0").await.unwrap();
     db.execute("UPDATE customer SET name = 'Same' WHERE id % 3 = 0").await.unwrap();
@@ -48,14 +48,14 @@ async fn every_order_of_every_list_shows_each_row_once(db: &TestDatabase) {
     assert_eq!(app.client.get_json("/api/v1/orders").await["data"].as_array().unwrap().len(), 50);
 }
 
-/// Text by code points, numbers by value.
+/// Returns a sort key: text by code points, numbers by value.
 fn sortable(value: &Value) -> (String, i64) {
     let cents = value.as_f64().map_or(0.0, |number| number * 100.0);
     #[expect(clippy::cast_possible_truncation, reason = "ids and prices are small")]
     (value.as_str().unwrap_or_default().to_owned(), cents.round() as i64)
 }
 
-async fn rows_inserted_meanwhile_repeat_and_hide_nothing(db: &TestDatabase) {
+async fn rows_inserted_while_paging_repeat_and_hide_no_row(db: &TestDatabase) {
     for sort in ["name", "-name", "-id", "price"] {
         db.run_ok(&["migrate", "fresh"]).await;
         db.generate(1, 30, 0, 3).await;
@@ -63,7 +63,7 @@ async fn rows_inserted_meanwhile_repeat_and_hide_nothing(db: &TestDatabase) {
         let before = app.client.walk("/api/v1/items?limit=100").await.0;
         let list = format!("/api/v1/items?limit=4&sort={sort}");
         let (mut seen, mut path) = (Vec::new(), list.clone());
-        // What is inserted behind the cursor is found, so that it might never end.
+        // Rows inserted after the cursor are listed too, so the loop may not end on its own.
         while seen.len() < 100 {
             let page = app.client.get_json(&path).await;
             let rows = page["data"].as_array().unwrap();
@@ -112,8 +112,8 @@ async fn filters_narrow_a_list(db: &TestDatabase) {
     assert_eq!(none.header("link"), "");
 }
 
-/// A list by time has a filter and a cursor at the same end; whichever comes later counts.
-async fn a_cursor_by_time_and_a_filter_by_time_both_hold(db: &TestDatabase) {
+/// In a list sorted by time, a filter and a cursor may bound the same end; the stricter bound applies.
+async fn a_time_cursor_and_a_time_filter_both_apply(db: &TestDatabase) {
     db.generate(2, 5, 60, 1).await;
     let app = db.serve(&[]).await;
     let all = app.client.walk("/api/v1/orders?sort=order_time&limit=100").await.0;
@@ -141,7 +141,7 @@ async fn a_cursor_by_time_and_a_filter_by_time_both_hold(db: &TestDatabase) {
     }
 }
 
-async fn a_prefix_is_taken_literally(db: &TestDatabase) {
+async fn a_name_prefix_is_matched_literally(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for name in ["50% off", "50_off", "50! off", "Kit", "kit kat", "Kit🦀", "Kit  Kat"] {
         app.client
@@ -169,7 +169,7 @@ async fn a_prefix_is_taken_literally(db: &TestDatabase) {
     assert_eq!(app.client.walk("/api/v1/items?name=Kit&limit=1&sort=-name").await.1, 4);
 }
 
-async fn what_makes_no_window_is_refused(db: &TestDatabase) {
+async fn invalid_page_requests_are_refused(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let page = app.client.get_json("/api/v1/items?limit=1&sort=name").await;
     let cursor = page["next_cursor"].as_str().unwrap();

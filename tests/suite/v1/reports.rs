@@ -1,4 +1,4 @@
-//! Sums over many orders.
+//! Reports over many orders.
 
 use serde_json::json;
 
@@ -9,15 +9,15 @@ use crate::{
 
 pub fn cases() -> Vec<Case> {
     cases![
-        revenue_by_day_shows_the_days_without_orders,
-        revenue_by_month_adds_up_to_the_same,
-        best_sellers_are_sorted_by_how_many_were_sold,
+        revenue_by_day_includes_days_without_orders,
+        revenue_by_month_adds_up_to_revenue_by_day,
+        best_sellers_are_sorted_by_quantity_sold,
         the_largest_orders_can_be_reported,
-        what_makes_no_report_is_refused,
+        invalid_report_requests_are_refused,
     ]
 }
 
-async fn revenue_by_day_shows_the_days_without_orders(db: &TestDatabase) {
+async fn revenue_by_day_includes_days_without_orders(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let days = "/api/v1/reports/revenue?from=2024-03-17&to=2024-03-21";
     let expected = json!([
@@ -43,7 +43,7 @@ async fn revenue_by_day_shows_the_days_without_orders(db: &TestDatabase) {
     );
 }
 
-async fn revenue_by_month_adds_up_to_the_same(db: &TestDatabase) {
+async fn revenue_by_month_adds_up_to_revenue_by_day(db: &TestDatabase) {
     db.generate(20, 10, 300, 4).await;
     let app = db.serve(&[]).await;
     let range = "from=2024-01-01&to=2026-01-01";
@@ -59,7 +59,7 @@ async fn revenue_by_month_adds_up_to_the_same(db: &TestDatabase) {
     assert_eq!(sum("month").await, (24, 300, by_day));
 }
 
-async fn best_sellers_are_sorted_by_how_many_were_sold(db: &TestDatabase) {
+async fn best_sellers_are_sorted_by_quantity_sold(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let all = "/api/v1/reports/best-sellers?from=2024-01-01&to=2025-01-01";
     let expected = json!([
@@ -76,7 +76,7 @@ async fn best_sellers_are_sorted_by_how_many_were_sold(db: &TestDatabase) {
     assert_eq!(app.statements_of(all).await.len(), 1);
 }
 
-async fn what_makes_no_report_is_refused(db: &TestDatabase) {
+async fn invalid_report_requests_are_refused(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for query in [
         "revenue",

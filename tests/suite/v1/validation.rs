@@ -1,18 +1,22 @@
-//! Bodies that are not what they should be: every fault at once, each where it is.
+//! Invalid request bodies: all errors at once, each with a JSON pointer.
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::{
     cases,
-    harness::{case::Case, client::Answer, database::TestDatabase},
+    harness::{case::Case, client::TestResponse, database::TestDatabase},
 };
 
 pub fn cases() -> Vec<Case> {
-    cases![every_fault_is_named_where_it_is, what_is_allowed_comes_back, bodies_that_are_no_json]
+    cases![
+        every_error_is_reported_with_its_pointer,
+        valid_values_are_returned_unchanged,
+        invalid_json_is_refused
+    ]
 }
 
-async fn every_fault_is_named_where_it_is(db: &TestDatabase) {
+async fn every_error_is_reported_with_its_pointer(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let long = "x".repeat(201);
     let address = json!({"flat_number": 1, "post_code": 2});
@@ -74,9 +78,9 @@ async fn every_fault_is_named_where_it_is(db: &TestDatabase) {
     ];
     for (method, path, body, pointers) in cases {
         let request = app.client.request(method, &format!("/api/v1/{path}")).json(body);
-        let answer = Answer::of(request).await;
-        answer.assert_faults(422, pointers);
-        let problem = answer.json();
+        let response = TestResponse::of(request).await;
+        response.assert_field_errors(422, pointers);
+        let problem = response.json();
         let errors = problem["errors"].as_array().unwrap();
         assert!(errors.iter().all(|error| !error["detail"].as_str().unwrap().is_empty()));
     }
@@ -84,7 +88,7 @@ async fn every_fault_is_named_where_it_is(db: &TestDatabase) {
     assert_eq!(counts, [3, 4, 3]);
 }
 
-async fn what_is_allowed_comes_back(db: &TestDatabase) {
+async fn valid_values_are_returned_unchanged(db: &TestDatabase) {
     let app = db.serve_demo().await;
     for name in
         ["x", "\u{202e}rtl", "🦀", "a\u{301}", &"ö".repeat(200), "'; DROP TABLE item; --", "a  b"]
@@ -100,7 +104,7 @@ async fn what_is_allowed_comes_back(db: &TestDatabase) {
     }
 }
 
-async fn bodies_that_are_no_json(db: &TestDatabase) {
+async fn invalid_json_is_refused(db: &TestDatabase) {
     let app = db.serve_demo().await;
     let deep = "[".repeat(100_000);
     let large = " ".repeat(300_000) + "{}";
@@ -118,11 +122,12 @@ async fn bodies_that_are_no_json(db: &TestDatabase) {
         ("null", 422),
     ] {
         let request = app.client.request("POST", "/api/v1/items");
-        let answer =
-            Answer::of(request.header(CONTENT_TYPE, "application/json").body(body.to_owned()));
-        answer.await.assert_problem(status);
+        let response = TestResponse::of(
+            request.header(CONTENT_TYPE, "application/json").body(body.to_owned()),
+        );
+        response.await.assert_problem(status);
     }
     let request = app.client.request("POST", "/api/v1/items").header(CONTENT_TYPE, "text/xml");
-    Answer::of(request.body("<x/>")).await.assert_problem(415);
+    TestResponse::of(request.body("<x/>")).await.assert_problem(415);
     assert_eq!(db.count("item").await, 4);
 }

@@ -1,0 +1,74 @@
+//! Arguments that choose the database.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use database_url::DatabaseUrl;
+use service::{Database, Settings};
+
+/// Database and size of its connection pool.
+#[derive(Args)]
+pub struct DatabaseArgs {
+    #[arg(
+        help = "sqlite://FILE?mode=rwc, postgres://USER:PASSWORD@HOST/DB or mysql://USER:PASSWORD@HOST/DB",
+        long,
+        value_name = "URL",
+        global = true,
+        env = "DATABASE_URL",
+        // The URL may hold a password, and so may a malformed one: neither is printed.
+        hide_env_values = true,
+        default_value = "sqlite://marketplace.db?mode=rwc"
+    )]
+    database_url: String,
+    /// Maximum number of database connections (on SQLite: of readers, in addition to the one writer)
+    #[arg(
+        long,
+        global = true,
+        env = "MARKETSVC_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    max_connections: u32,
+    /// Seconds to wait for a free connection before the answer is 503
+    #[arg(
+        long,
+        global = true,
+        env = "MARKETSVC_ACQUIRE_TIMEOUT",
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    acquire_timeout: u64,
+}
+
+impl DatabaseArgs {
+    /// Parses the URL of the database.
+    pub fn url(&self) -> Result<DatabaseUrl> {
+        Ok(self.database_url.parse()?)
+    }
+
+    /// Connects to the database, whose schema must be the one that this program knows.
+    pub async fn open(&self) -> Result<Database> {
+        let url = self.url()?;
+        let settings = Settings {
+            max_connections: self.max_connections,
+            acquire_timeout: Duration::from_secs(self.acquire_timeout),
+        };
+        let db = Database::connect(&url, settings)
+            .await
+            .with_context(|| format!("cannot connect to {url}"))?;
+        let pending = migration::pending(db.unlogged_reader())
+            .await
+            .with_context(|| format!("cannot use the schema of {url}"))?;
+        if !pending.is_empty() {
+            bail!(
+                "the schema of {url} is behind by {}: run `marketsvc migrate up`, or start with \
+                 `serve --migrate`",
+                pending.join(", ")
+            );
+        }
+        Ok(db)
+    }
+}

@@ -1,0 +1,8 @@
+//! Middleware, and the state that it shares with the server.
+
+pub mod authentication;
+pub mod framework;
+pub mod limits;
+pub mod metrics;
+pub mod query_parameters;
+pub mod request_id;

@@ -1,0 +1,7 @@
+//! Responders: they shape what a service function returns.
+
+pub mod csv;
+pub mod etag;
+pub mod page;
+pub mod problem;
+pub mod stream;

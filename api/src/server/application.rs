@@ -1,0 +1,156 @@
+//! HTTP server: built, bound to its address, then run until a signal stops it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    http::KeepAlive,
+    middleware::from_fn,
+    rt::{task::JoinHandle, time::sleep},
+    web::Data,
+};
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use rustls::ServerConfig;
+use service::{Database, idempotency};
+
+use super::{
+    clock,
+    drain::{self, Draining, Signals},
+    limits::Limits,
+    metrics::Metrics,
+};
+use crate::{
+    extract,
+    middleware::{
+        authentication::{self, Authentication},
+        framework::{access_log, security_headers},
+        limits::{RequestLimiter, limit_requests},
+        metrics::measure,
+        request_id,
+    },
+    routes,
+};
+
+/// Time limit for closing connections at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings of a server.
+pub struct Settings {
+    /// Address and port to listen at.
+    pub listen: String,
+    /// Number of worker threads.
+    pub workers: usize,
+    /// Certificate and private key; `None` for plain HTTP.
+    pub tls: Option<ServerConfig>,
+    /// Whether requests need an API key.
+    pub authentication: Authentication,
+    /// Limits for requests.
+    pub limits: Limits,
+    /// How the server stops.
+    pub drain: drain::Settings,
+}
+
+/// Server that is bound to its address.
+pub struct Application {
+    server: Server,
+    addresses: Vec<SocketAddr>,
+    scheme: &'static str,
+    db: Database,
+    limits: Limits,
+    limiter: Data<RequestLimiter>,
+    drain: drain::Settings,
+    draining: Data<Draining>,
+}
+
+impl Application {
+    /// Builds a server and binds it to its address.
+    pub fn build(db: Database, settings: Settings) -> Result<Self> {
+        let Settings { listen, workers, tls, authentication, limits, drain } = settings;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let limiter = Data::new(RequestLimiter::new(&limits));
+        let draining = Data::new(Draining::default());
+        let metrics = Data::new(Metrics::new()?);
+        let shared = (Data::new(db.clone()), limiter.clone(), draining.clone());
+        let server = HttpServer::new(move || {
+            let (db, limiter, draining) = shared.clone();
+            App::new()
+                .app_data(db)
+                .app_data(limiter)
+                .app_data(draining)
+                .app_data(metrics.clone())
+                .app_data(Data::new(limits))
+                .app_data(authentication)
+                // Each middleware wraps those before it.
+                .wrap(from_fn(authentication::authenticate))
+                .wrap(from_fn(limit_requests))
+                .wrap(from_fn(request_id::answer_problems))
+                .wrap(from_fn(measure))
+                .wrap(security_headers(scheme))
+                .wrap(access_log())
+                .configure(|config| extract::configure(config, limits.max_body_bytes))
+                .configure(routes::configure)
+        })
+        .workers(workers)
+        .keep_alive(KeepAlive::Timeout(Duration::from_mins(1)))
+        .client_request_timeout(limits.header_timeout)
+        .disable_signals()
+        .shutdown_timeout(CLOSE_TIMEOUT.as_secs());
+        let server = match tls {
+            Some(tls) => server.bind_rustls_0_23(&listen, tls),
+            None => server.bind(&listen),
+        };
+        let server = server.with_context(|| format!("cannot listen at {listen}"))?;
+        let addresses = server.addrs();
+        Ok(Self { server: server.run(), addresses, scheme, db, limits, limiter, drain, draining })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets running requests finish.
+    pub async fn run(self) -> Result<()> {
+        let signals = Signals::catch().context("cannot wait for signals")?;
+        for address in &self.addresses {
+            log::info!("listening at {}://{address}", self.scheme);
+        }
+        let tasks = [
+            actix_web::rt::spawn(self.db.clone().maintain()),
+            actix_web::rt::spawn(purge_keys(self.db.clone(), self.limits.key_time_to_live())),
+            actix_web::rt::spawn(purge_clients(self.limiter.clone())),
+        ];
+        let handle = self.server.handle();
+        let (db, limiter) = (self.db.clone(), self.limiter.clone());
+        let is_busy = move || limiter.is_busy() || db.stats().is_busy();
+        tokio::select! {
+            stopped = self.server => stopped?,
+            () = drain::on_signal(signals, handle, self.draining, self.drain, is_busy) => {}
+        }
+        tasks.iter().for_each(JoinHandle::abort);
+        match tokio::time::timeout(CLOSE_TIMEOUT, self.db.close()).await {
+            Ok(closed) => closed?,
+            Err(_) => log::warn!("connections to the database did not close in time"),
+        }
+        log::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Deletes expired idempotency keys until the task is aborted.
+async fn purge_keys(db: Database, time_to_live: TimeDelta) {
+    let interval = time_to_live.to_std().unwrap_or_default();
+    let interval = interval.clamp(Duration::from_secs(1), Duration::from_mins(10));
+    loop {
+        sleep(interval).await;
+        match idempotency::purge_expired(&db, clock::now()).await {
+            Ok(purged) => log::debug!("deleted {purged} expired idempotency keys"),
+            Err(error) => log::warn!("cannot delete expired idempotency keys: {error}"),
+        }
+    }
+}
+
+/// Removes idle clients from the rate limits until the task is aborted.
+async fn purge_clients(limiter: Data<RequestLimiter>) {
+    loop {
+        sleep(Duration::from_mins(1)).await;
+        limiter.purge_idle();
+    }
+}

@@ -1,0 +1,9 @@
+//! HTTP server, and the state that lives as long as it.
+
+pub mod application;
+pub mod clock;
+pub mod drain;
+pub mod limits;
+pub mod logging;
+pub mod metrics;
+pub mod tls;

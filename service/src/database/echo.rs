@@ -1,0 +1,53 @@
+//! Echo of the SQL statements in the log, as SQLAlchemy's `echo=True` shows them.
+//!
+//! Each statement is one line with its values and its duration. Connection set-up, pings and maintenance are not
+//! shown. Off unless target `echo` is logged at level debug, since values are data.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::Statement;
+
+const TARGET: &str = "echo";
+
+tokio::task_local! {
+    /// Set while maintenance runs.
+    static SILENT: ();
+}
+
+/// Runs maintenance, whose statements are not logged.
+pub(crate) async fn silently<T>(maintenance: impl Future<Output = T>) -> T {
+    SILENT.scope((), maintenance).await
+}
+
+/// Returns whether statements are logged.
+pub(crate) fn is_on() -> bool {
+    log::log_enabled!(target: TARGET, log::Level::Debug) && SILENT.try_with(|()| ()).is_err()
+}
+
+/// Logs a statement with its values.
+pub(crate) fn statement(statement: &Statement, elapsed: Duration, failed: bool) {
+    if is_on() {
+        line(&statement.to_string(), elapsed, failed);
+    }
+}
+
+/// Runs `work`, which is the statement `name` of a transaction, such as `COMMIT`, and logs it.
+pub(crate) async fn transaction<T, E>(
+    name: &str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    if !is_on() {
+        return work.await;
+    }
+    let started = Instant::now();
+    let outcome = work.await;
+    line(name, started.elapsed(), outcome.is_err());
+    outcome
+}
+
+fn line(sql: &str, elapsed: Duration, failed: bool) {
+    let sql = sql.replace(['\n', '\r'], " ");
+    let millis = elapsed.as_secs_f64() * 1e3;
+    let outcome = if failed { ", failed" } else { "" };
+    log::debug!(target: TARGET, "{sql}  ({millis:.3} ms{outcome})");
+}

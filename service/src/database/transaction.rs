@@ -1,0 +1,153 @@
+//! Transactions: committed whole or rolled back, and run again after a conflict with another transaction.
+
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use rand::RngExt as _;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+use super::echo;
+use crate::{Error, Result};
+
+/// Greatest number of attempts of a transaction that violates a constraint, perhaps because of a concurrent one.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// Time for which a transaction is run again after contention; on SQLite also the time to wait for another process
+/// that writes.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Future of the work of a transaction.
+pub type WorkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Work of a transaction. It may be run several times, so it must have no other effect.
+pub trait Work<T>: for<'a> Fn(&'a DatabaseTransaction) -> WorkFuture<'a, T> + Send + Sync {}
+
+impl<T, F> Work<T> for F where
+    F: for<'a> Fn(&'a DatabaseTransaction) -> WorkFuture<'a, T> + Send + Sync
+{
+}
+
+/// Runs `work` in a transaction of its own, again after a conflict.
+pub async fn with_retries<T>(writer: &DatabaseConnection, work: &impl Work<T>) -> Result<T> {
+    let started = Instant::now();
+    let mut attempt = 1;
+    loop {
+        match transact(writer, work).await {
+            Err(Error::Conflict(error)) if attempt < MAX_ATTEMPTS => {
+                log::debug!("retrying: {error}");
+            }
+            Err(Error::Contention(error)) if started.elapsed() < BUSY_TIMEOUT => {
+                log::debug!("retrying: {error}");
+            }
+            outcome => return outcome,
+        }
+        tokio::time::sleep(backoff(attempt)).await;
+        attempt += 1;
+    }
+}
+
+/// Returns a random delay that grows with the attempts, so that two conflicting transactions do not conflict again.
+pub fn backoff(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(10) * 2_u32.pow(attempt.min(6));
+    rand::rng().random_range(Duration::ZERO..longest)
+}
+
+async fn transact<T>(writer: &DatabaseConnection, work: &impl Work<T>) -> Result<T> {
+    let txn = begin(writer).await?;
+    match work(&txn).await {
+        Ok(value) => {
+            echo::transaction("COMMIT", txn.commit()).await?;
+            Ok(value)
+        }
+        Err(error) => {
+            if let Err(failure) = echo::transaction("ROLLBACK", txn.rollback()).await {
+                log::warn!("cannot roll back: {failure}");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Begins a transaction that will write.
+pub async fn begin(writer: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let options = TransactionOptions {
+        // A deferred transaction that reads before it writes would fail whenever another one writes in between.
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(echo::transaction("BEGIN", writer.begin_with_options(options)).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    use entity::item;
+    use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, Set};
+
+    use super::*;
+    use crate::testing::{demo_database, writer};
+
+    async fn insert_item(txn: &DatabaseTransaction) -> Result<item::Model> {
+        let row = item::ActiveModel {
+            name: Set("Salt".to_owned()),
+            price_cents: Set(entity::Money::from_cents(1)),
+            description: Set(None),
+            ..Default::default()
+        };
+        Ok(row.insert(txn).await?)
+    }
+
+    /// Runs a transaction that inserts an item and then fails with `error` for the first `failures` attempts.
+    /// Returns the outcome, the number of attempts and the number of items.
+    async fn run(failures: u32, error: fn(DbErr) -> Error) -> (Result<i64>, u32, u64) {
+        let (_directory, db) = demo_database().await;
+        let attempts = AtomicU32::new(0);
+        let outcome = with_retries(writer(&db), &failing(failures, error, &attempts)).await;
+        let items = item::Entity::find().count(db.reader()).await.unwrap();
+        (outcome, attempts.into_inner(), items)
+    }
+
+    fn failing(failures: u32, error: fn(DbErr) -> Error, attempts: &AtomicU32) -> impl Work<i64> {
+        move |txn| {
+            let attempt = attempts.fetch_add(1, SeqCst);
+            Box::pin(async move {
+                let item = insert_item(txn).await?;
+                if attempt < failures {
+                    return Err(error(DbErr::Custom("as if".to_owned())));
+                }
+                Ok(item.id)
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn conflicts_are_tried_five_times_and_leave_nothing_behind() {
+        let (outcome, attempts, items) = run(4, Error::Conflict).await;
+        assert!(outcome.is_ok());
+        assert_eq!((attempts, items), (5, 5));
+        let (outcome, attempts, items) = run(u32::MAX, Error::Conflict).await;
+        assert!(matches!(outcome, Err(Error::Conflict(_))));
+        assert_eq!((attempts, items), (5, 4));
+    }
+
+    #[tokio::test]
+    async fn contention_is_tried_again_and_other_errors_are_not() {
+        let (outcome, attempts, items) = run(7, Error::Contention).await;
+        assert!(outcome.is_ok());
+        assert_eq!((attempts, items), (8, 5));
+        let (outcome, attempts, items) = run(1, Error::Internal).await;
+        assert!(matches!(outcome, Err(Error::Internal(_))));
+        assert_eq!((attempts, items), (1, 4));
+    }
+
+    #[test]
+    fn delays_are_bounded() {
+        assert!((0..100).all(|attempt| backoff(attempt) < Duration::from_millis(641)));
+    }
+}

@@ -1,0 +1,25 @@
+//! Database for unit tests: a SQLite file with the schema and the demo data.
+
+use std::time::Duration;
+
+use sea_orm::DatabaseConnection;
+use tempfile::TempDir;
+
+use crate::{Database, Settings, seed};
+
+/// Returns a database with the tutorial's rows, in a directory that is removed when it is dropped.
+pub async fn demo_database() -> (TempDir, Database) {
+    let directory = TempDir::new().unwrap();
+    let url = format!("sqlite://{}/test.db?mode=rwc", directory.path().display());
+    let url = url.parse().unwrap();
+    migration::run(&url, migration::Command::Up { steps: None }).await.unwrap();
+    let settings = Settings { max_connections: 2, acquire_timeout: Duration::from_secs(5) };
+    let db = Database::connect(&url, settings).await.unwrap();
+    seed::demo(&db).await.unwrap();
+    (directory, db)
+}
+
+/// Returns the connections of the writer of [`demo_database`].
+pub fn writer(db: &Database) -> &DatabaseConnection {
+    db.writer_pool().connections()
+}
