@@ -38,7 +38,7 @@ pub struct Created {
     pub id: i64,
     /// The resource as JSON.
     pub body: String,
-    /// Whether an earlier request with the same key created it.
+    /// True if an earlier request with the same key created it.
     pub replayed: bool,
 }
 

@@ -65,7 +65,7 @@ fn places_order(path: &str) -> bool {
     matches!(path, "/api/v1/orders" | "/api/add_new_order")
 }
 
-/// Whether requests need an API key.
+/// Authentication mode of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
     /// They need one.

@@ -25,7 +25,7 @@ impl QueryParameters {
 
     /// Fails for a name that is not accepted, and for one that is given twice.
     ///
-    /// A method that the path does not have is answered with 405, whatever the query.
+    /// A method that the path does not have is answered with 405, even if the query is invalid.
     fn check(&self, method: &Method, query: &str) -> Result<(), Problem> {
         if query.is_empty() {
             return Ok(());

@@ -44,11 +44,11 @@ pub struct Settings {
     pub workers: usize,
     /// Certificate and private key; `None` for plain HTTP.
     pub tls: Option<ServerConfig>,
-    /// Whether requests need an API key.
+    /// Authentication of requests.
     pub authentication: Authentication,
     /// Limits for requests.
     pub limits: Limits,
-    /// How the server stops.
+    /// Settings of the shutdown.
     pub drain: drain::Settings,
 }
 

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// Greatest number of transactions in a batch.
 const MAX_BATCH: usize = 1024;
 
-/// Result of a transaction, whatever its type.
+/// Result of a transaction, of any type.
 type Outcome = Box<dyn Any + Send>;
 
 /// Transaction that waits for the writer.
@@ -28,7 +28,7 @@ struct QueuedWrite {
     work: Box<dyn Work<Outcome>>,
     reply: oneshot::Sender<Result<Outcome>>,
     queued_at: Instant,
-    /// Whether the write is maintenance: it runs in a transaction of its own, without an echo.
+    /// True for maintenance: it runs in a transaction of its own, without an echo.
     is_maintenance: bool,
     _in_use: InUseGuard,
 }

@@ -84,7 +84,7 @@ pub(super) async fn first_orders(
     Ok((orders, IsWhole(is_whole)))
 }
 
-/// Whether there are no other orders.
+/// True if there are no other orders.
 pub(super) struct IsWhole(pub bool);
 
 /// Adds the columns of a [`Row`].

@@ -77,7 +77,7 @@ impl From<SortValue> for Value {
 pub struct Sort<Field> {
     /// Field by which the list is sorted.
     pub field: Field,
-    /// Whether the greatest value comes first.
+    /// True if the greatest value comes first.
     pub descending: bool,
 }
 
