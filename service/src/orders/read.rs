@@ -6,11 +6,11 @@ use entity::orders::{
     Column::{CustomerId, Id, OrderTime},
 };
 use futures_util::Stream;
-use sea_orm::{ConnectionTrait, DbBackend, QuerySelect, QueryTrait, Select};
+use sea_orm::{ConnectionTrait, QuerySelect, QueryTrait, Select};
 
 use super::{
     Expand, Order, OrderCustomer, OrderFilter, OrderSort,
-    joined::{IsWhole, first_orders, with_address, with_customer},
+    joined::{first_page, with_address, with_customer},
     lines,
     select::{Shape, filtered, with_one_bound},
 };
@@ -18,7 +18,7 @@ use crate::{
     Database, Result,
     customers::{self, Address},
     database::query::CompiledQuery,
-    pagination::{Page, PageRequest, SortField, pages},
+    pagination::{Page, PageRequest, pages},
 };
 
 /// Columns of an order: id, customer, time.
@@ -124,30 +124,4 @@ pub fn stream(
             list(db.reader(), &page, filter, expand).await
         }
     })
-}
-
-/// Number of lines in the first page of a stream.
-const FIRST_ROWS: u64 = 64;
-
-/// Returns the first page of a stream, in one statement.
-///
-/// `None` if its first order has more lines than the page, and on MySQL, which would sort the whole table to order by
-/// columns of two tables.
-async fn first_page(
-    db: &impl ConnectionTrait,
-    page: &PageRequest<OrderSort>,
-    filter: OrderFilter,
-    customer: bool,
-) -> Result<Option<Page<Order>>> {
-    if db.get_database_backend() == DbBackend::MySql {
-        return Ok(None);
-    }
-    let select = |backend| page.apply(filtered(filter), backend);
-    let shape = Shape::of(page, filter, db.get_database_backend());
-    let (orders, IsWhole(is_whole)) = first_orders(db, select, shape, customer, FIRST_ROWS).await?;
-    if is_whole {
-        return Ok(Some(Page { rows: orders, next: None }));
-    }
-    let next = orders.last().map(|order| page.sort.field.cursor(order));
-    Ok(next.map(|next| Page { rows: orders, next: Some(next) }))
 }
