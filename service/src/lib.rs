@@ -19,5 +19,5 @@ pub mod seed;
 mod testing;
 pub mod version;
 
-pub use database::{Database, DatabaseStats, Pool, PoolStats, Settings};
+pub use database::{Database, DatabaseStats, Pool, PoolStats, Settings, silently};
 pub use error::{Error, Result, Violation};

@@ -22,7 +22,7 @@ enum When {
 /// Arguments that decide whether requests need an API key.
 #[derive(Debug, clap::Args)]
 pub struct AuthenticationArgs {
-    /// Whether requests need an API key
+    /// When requests need an API key
     #[arg(long, env = "MARKETSVC_AUTH", value_name = "WHEN", default_value = "auto")]
     auth: When,
     /// Serve without authentication even at an address that is not a loopback address

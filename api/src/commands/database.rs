@@ -59,7 +59,7 @@ impl DatabaseArgs {
         let db = Database::connect(&url, settings)
             .await
             .with_context(|| format!("cannot connect to {url}"))?;
-        let pending = migration::pending(db.unlogged_reader())
+        let pending = service::silently(migration::pending(db.reader()))
             .await
             .with_context(|| format!("cannot use the schema of {url}"))?;
         if !pending.is_empty() {

@@ -87,7 +87,7 @@ impl MergeWithError<InvalidLines> for FieldErrors {
         location: ValuePointerRef<'_>,
     ) -> ControlFlow<Self, Self> {
         let later = match later {
-            InvalidLines::Count(_) => Self::at(location, later.to_string()),
+            InvalidLines::Count => Self::at(location, later.to_string()),
             InvalidLines::Repeated(items) => {
                 let error = |line: usize, detail| {
                     FieldError::new(format!("{}/{line}/id", pointer(location)), detail)

@@ -67,7 +67,7 @@ async fn readyz(db: Data<Database>, draining: Data<Draining>) -> Result<Json<Rea
     if draining.is_on() {
         return Err(not_ready("the server is about to stop"));
     }
-    match timeout(DATABASE_TIMEOUT, migration::pending(db.unlogged_reader())).await {
+    match timeout(DATABASE_TIMEOUT, service::silently(migration::pending(db.reader()))).await {
         Ok(Ok(pending)) if pending.is_empty() => Ok(Json(ReadyBody { status: "ready" })),
         Ok(Ok(_)) => Err(not_ready("the database's schema is behind")),
         Ok(Err(error)) => {

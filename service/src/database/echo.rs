@@ -10,13 +10,13 @@ use sea_orm::Statement;
 const TARGET: &str = "echo";
 
 tokio::task_local! {
-    /// Set while maintenance runs.
+    /// Set while housekeeping runs.
     static SILENT: ();
 }
 
-/// Runs maintenance, whose statements are not logged.
-pub(crate) async fn silently<T>(maintenance: impl Future<Output = T>) -> T {
-    SILENT.scope((), maintenance).await
+/// Runs housekeeping, such as maintenance or a readiness probe, whose statements are not echoed.
+pub async fn silently<T>(housekeeping: impl Future<Output = T>) -> T {
+    SILENT.scope((), housekeeping).await
 }
 
 /// Returns whether statements are logged.

@@ -16,6 +16,7 @@ use std::{
 
 use connect::{Connections, connect};
 use database_url::DatabaseUrl;
+pub use echo::silently;
 use group_commit::GroupCommit;
 use pool::Counters;
 pub use pool::{DatabaseStats, Pool, PoolStats};
@@ -45,7 +46,6 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Database {
     reader: Pool,
-    unlogged_reader: Pool,
     writer: Writer,
     max_connections: u32,
     counters: Arc<Counters>,
@@ -73,21 +73,14 @@ impl Database {
             let pool = Pool::new("all", reader, &counters);
             (pool.clone(), Writer::Concurrent(pool, Handle::current()))
         };
-        let unlogged_reader = reader.unlogged();
         let max_connections = settings.max_connections;
-        Ok(Self { reader, unlogged_reader, writer, max_connections, counters })
+        Ok(Self { reader, writer, max_connections, counters })
     }
 
     /// Returns the pool for reading. Each statement takes a connection and gives it back.
     #[must_use]
     pub fn reader(&self) -> &Pool {
         &self.reader
-    }
-
-    /// Returns the pool for reading whose statements are not echoed: for readiness probes.
-    #[must_use]
-    pub fn unlogged_reader(&self) -> &Pool {
-        &self.unlogged_reader
     }
 
     /// Returns the number of tasks of one request that may read concurrently: half of the pool, so that a request

@@ -78,13 +78,6 @@ impl Pool {
         Self { name, connections, tracked: Arc::default() }
     }
 
-    /// Returns the same pool, whose statements are neither counted nor echoed.
-    pub(crate) fn unlogged(&self) -> Self {
-        let mut unlogged = self.clone();
-        unlogged.connections.set_metric_callback(|_| ());
-        unlogged
-    }
-
     /// Returns the connections for a transaction; the caller keeps a guard of [`Pool::track`] meanwhile.
     pub(crate) fn connections(&self) -> &DatabaseConnection {
         &self.connections

@@ -18,12 +18,6 @@ pub struct Name(String);
 impl Name {
     /// Greatest number of characters.
     pub const MAX_CHARS: usize = 200;
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl TryFrom<String> for Name {
@@ -75,12 +69,6 @@ pub struct Description(String);
 impl Description {
     /// Greatest number of characters.
     pub const MAX_CHARS: usize = 2000;
-
-    /// Returns the description as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl TryFrom<String> for Description {
@@ -152,7 +140,7 @@ mod tests {
     #[test]
     fn names_are_trimmed_printable_and_of_limited_length() {
         for valid in ["x", "Zoë", "a  b", "\u{202e}rtl", &"ö".repeat(200)] {
-            assert_eq!(Name::try_from(valid.to_owned()).unwrap().as_str(), valid);
+            assert_eq!(String::from(Name::try_from(valid.to_owned()).unwrap()), valid);
         }
         for (invalid, reason) in [
             ("", "must not be empty"),
