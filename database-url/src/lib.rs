@@ -1,5 +1,7 @@
 //! Database URLs. `Display` and `Debug` mask the password.
 
+mod connect;
+
 use std::{fmt, str::FromStr};
 
 use url::Url;

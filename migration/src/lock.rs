@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use database_url::DatabaseUrl;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 use crate::{Error, Result};
@@ -22,17 +22,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens a pool of one connection.
 pub async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url.expose());
-    options
-        .max_connections(1)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .sqlx_logging(false)
-        // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)
-        });
-    let connect_error = |error| Error::Connect { url: url.clone(), error };
-    let mut connection = Database::connect(options).await.map_err(connect_error)?;
+    let opening = url.connect(|options| {
+        options
+            .max_connections(1)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .sqlx_logging(false)
+            // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
+            .map_sqlx_sqlite_opts(|sqlite| {
+                sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)
+            });
+    });
+    let mut connection =
+        opening.await.map_err(|error| Error::Connect { url: url.clone(), error })?;
     connection.set_metric_callback(|info| {
         // The migrator's look-ups and its own table are housekeeping.
         if info.statement.sql.starts_with("SELECT")

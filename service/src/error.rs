@@ -28,10 +28,12 @@ pub enum Error {
     /// The transaction conflicted with others repeatedly; nothing was changed, and it may be tried again.
     #[error("too many concurrent changes: {0}")]
     Contention(DbErr),
-    /// The database is unreachable, full, or busy for too long. If it failed during a commit, the outcome is
-    /// unknown.
+    /// The database is unreachable, full, read-only, or busy for too long; nothing was changed.
     #[error("the database is not available: {0}")]
     Unavailable(DbErr),
+    /// The database failed during the commit: the change is made or not made, whole in any case.
+    #[error("the outcome of the commit is unknown: {0}")]
+    OutcomeUnknown(DbErr),
     /// Another entity refers to the entity.
     #[error("{what} {id} cannot be deleted: {by} {by_id} refers to it")]
     InUse {
@@ -126,6 +128,7 @@ impl Error {
             Self::Conflict(_)
             | Self::Contention(_)
             | Self::Unavailable(_)
+            | Self::OutcomeUnknown(_)
             | Self::Internal(_)
             | Self::NoRandomness(_)
             | Self::Json(_)

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sea_orm::DatabaseConnection;
 use tempfile::TempDir;
 
 use crate::{Database, Settings, seed};
@@ -17,9 +16,4 @@ pub async fn demo_database() -> (TempDir, Database) {
     let db = Database::connect(&url, settings).await.unwrap();
     seed::demo(&db).await.unwrap();
     (directory, db)
-}
-
-/// Returns the connections of the writer of [`demo_database`].
-pub fn writer(db: &Database) -> &DatabaseConnection {
-    db.writer_pool().connections()
 }

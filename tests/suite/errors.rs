@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cases,
+    fault_injection::eventually,
     harness::{app::App, case::Case, client::TestResponse, database::TestDatabase},
 };
 
@@ -181,12 +182,14 @@ async fn an_unreachable_database_is_503(db: &TestDatabase) {
     ] {
         response.assert_problem(503);
         assert_eq!(response.header("retry-after"), "1");
-        app.logged(&format!("{}: ", response.request_id())).await;
+        let line = app.logged(&format!("{}: ", response.request_id())).await;
+        assert!(line.contains("refused") || line.contains("expected to read"), "{line}");
     }
     app.client.get("/").await.assert_status(200);
 
     proxy.reconnect().await;
-    app.client.get("/api/order_total/1").await.assert_status(200);
+    let restored = async || app.client.get("/api/order_total/1").await.status == 200;
+    eventually("the database is reached again", restored).await;
     app.client.post("/api/add_new_order", &order).await.assert_status(201);
     assert_eq!(db.count("orders").await, 4);
 }

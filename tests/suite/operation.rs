@@ -12,6 +12,7 @@ use tokio::{
 
 use crate::{
     cases,
+    fault_injection::eventually,
     harness::{
         app::App,
         case::Case,
@@ -48,6 +49,8 @@ async fn readiness_requires_the_current_schema(db: &TestDatabase) {
 
     let undo = "DELETE FROM seaql_migrations WHERE version LIKE '%api_keys%'";
     db.execute(undo).await.unwrap();
+    let unready = async || app.client.get("/readyz").await.status == 503;
+    eventually("the server is not ready", unready).await;
     let response = app.client.get("/readyz").await;
     assert_eq!(response.assert_problem(503)["detail"], "the database's schema is behind");
     assert_eq!(response.header("retry-after"), "1");

@@ -169,6 +169,10 @@ impl From<service::Error> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database is unavailable or too busy; try again",
             ),
+            Error::OutcomeUnknown(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database failed while the request was being committed; it may or may not have been carried out",
+            ),
             Error::NotEmpty
             | Error::NothingToOrder
             | Error::AmountOutOfRange(_)

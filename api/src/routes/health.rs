@@ -1,27 +1,27 @@
 //! `/livez`, `/readyz` and `/metrics`: for supervisors and monitoring.
 
-use std::time::Duration;
-
 use actix_web::{
     HttpResponse,
     http::StatusCode,
     web::{Data, Json},
 };
+use deserr::Deserr;
 use serde::Serialize;
 use service::Database;
-use tokio::time::timeout;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::registry::Routes;
 use crate::{
+    extract::{field_errors::FieldErrors, query::Query},
     middleware::limits::RequestLimiter,
     openapi::ProblemResponse,
     respond::problem::Problem,
-    server::{drain::Draining, metrics::Metrics},
+    server::{
+        drain::Draining,
+        metrics::Metrics,
+        readiness::{DatabaseAccess, Readiness},
+    },
 };
-
-/// Time limit for the answer of the database to a readiness probe.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Adds the routes.
 pub fn add_to(routes: Routes) -> Routes {
@@ -50,33 +50,54 @@ async fn livez() -> Json<Alive> {
     Json(Alive { status: "alive", version, commit })
 }
 
+/// What the asker needs of the server.
+#[derive(Clone, Copy, Deserr, PartialEq, Eq, ToSchema)]
+#[deserr(rename_all = lowercase)]
+#[serde(rename_all = "lowercase")]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Parameters of the readiness probe.
+#[derive(Deserr, IntoParams)]
+#[deserr(error = FieldErrors)]
+#[into_params(parameter_in = Query)]
+struct ReadyQuery {
+    /// `read` if a database that takes no writes will do; `write` by default.
+    #[deserr(default)]
+    #[param(inline)]
+    access: Option<Access>,
+}
+
 /// Answer of a server that is ready.
 #[derive(Serialize, ToSchema)]
 struct ReadyBody {
-    /// Always `ready`.
+    /// `ready`, or `read-only` while the database takes no writes.
     #[schema(example = "ready")]
     status: &'static str,
 }
 
-/// Tells whether the server should receive requests: 503 while it stops, and while the database is unavailable or its
-/// schema is behind.
-#[utoipa::path(get, path = "/readyz", tag = "operation",
+/// Tells whether the server should receive requests: 503 while it stops, and while the database is unavailable, has a
+/// schema that is behind, or takes no writes. A probe in the background asks the database once a second.
+#[utoipa::path(get, path = "/readyz", tag = "operation", params(ReadyQuery),
     responses((status = 200, description = "The server is ready", body = ReadyBody),
         (status = 503, response = inline(ProblemResponse))))]
-async fn readyz(db: Data<Database>, draining: Data<Draining>) -> Result<Json<ReadyBody>, Problem> {
+async fn readyz(
+    query: Query<ReadyQuery>,
+    readiness: Data<Readiness>,
+    draining: Data<Draining>,
+) -> Result<Json<ReadyBody>, Problem> {
     if draining.is_on() {
         return Err(not_ready("the server is about to stop"));
     }
-    match timeout(DATABASE_TIMEOUT, service::silently(migration::pending(db.reader()))).await {
-        Ok(Ok(pending)) if pending.is_empty() => Ok(Json(ReadyBody { status: "ready" })),
-        Ok(Ok(_)) => Err(not_ready("the database's schema is behind")),
-        Ok(Err(error)) => {
-            log::warn!("not ready: {error}");
-            Err(not_ready(
-                "the database is unavailable, or has a schema that this server does not know",
-            ))
+    match readiness.access() {
+        DatabaseAccess::Write => Ok(Json(ReadyBody { status: "ready" })),
+        DatabaseAccess::Read if query.0.access == Some(Access::Read) => {
+            Ok(Json(ReadyBody { status: "read-only" }))
         }
-        Err(_) => Err(not_ready("the database does not answer")),
+        DatabaseAccess::Read => Err(not_ready("the database takes no writes")),
+        DatabaseAccess::Nothing(reason) => Err(not_ready(reason)),
     }
 }
 

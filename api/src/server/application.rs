@@ -20,6 +20,7 @@ use super::{
     drain::{self, Draining, Signals},
     limits::Limits,
     metrics::Metrics,
+    readiness::{self, Readiness},
 };
 use crate::{
     extract,
@@ -62,6 +63,7 @@ pub struct Application {
     limiter: Data<RequestLimiter>,
     drain: drain::Settings,
     draining: Data<Draining>,
+    readiness: Data<Readiness>,
 }
 
 impl Application {
@@ -71,11 +73,13 @@ impl Application {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let limiter = Data::new(RequestLimiter::new(&limits));
         let draining = Data::new(Draining::default());
+        let readiness = Data::new(Readiness::default());
         let metrics = Data::new(Metrics::new()?);
-        let shared = (Data::new(db.clone()), limiter.clone(), draining.clone());
+        let shared = (Data::new(db.clone()), limiter.clone(), draining.clone(), readiness.clone());
         let server = HttpServer::new(move || {
-            let (db, limiter, draining) = shared.clone();
+            let (db, limiter, draining, readiness) = shared.clone();
             App::new()
+                .app_data(readiness)
                 .app_data(db)
                 .app_data(limiter)
                 .app_data(draining)
@@ -103,17 +107,28 @@ impl Application {
         };
         let server = server.with_context(|| format!("cannot listen at {listen}"))?;
         let addresses = server.addrs();
-        Ok(Self { server: server.run(), addresses, scheme, db, limits, limiter, drain, draining })
+        Ok(Self {
+            server: server.run(),
+            addresses,
+            scheme,
+            db,
+            limits,
+            limiter,
+            drain,
+            draining,
+            readiness,
+        })
     }
 
     /// Serves until SIGTERM or SIGINT, then lets running requests finish.
     pub async fn run(self) -> Result<()> {
         let signals = Signals::catch().context("cannot wait for signals")?;
+        self.readiness.probe(&self.db).await;
         for address in &self.addresses {
             log::info!("listening at {}://{address}", self.scheme);
         }
         let tasks = [
-            actix_web::rt::spawn(self.db.clone().maintain()),
+            actix_web::rt::spawn(readiness::watch(self.readiness, self.db.clone())),
             actix_web::rt::spawn(purge_keys(self.db.clone(), self.limits.key_time_to_live())),
             actix_web::rt::spawn(purge_clients(self.limiter.clone())),
         ];

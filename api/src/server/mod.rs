@@ -6,4 +6,5 @@ pub mod drain;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod readiness;
 pub mod tls;

@@ -1,128 +1,188 @@
-//! Options of the connections to each of the three databases.
+//! Opening of connections, with the options of each of the three databases.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use database_url::{Backend, DatabaseUrl};
 use sea_orm::{
-    ConnectOptions, DatabaseConnection,
+    ConnectOptions, DatabaseConnection, DbErr, RuntimeErr,
     sqlx::{
-        Connection, Executor,
-        sqlite::{SqliteJournalMode, SqliteSynchronous},
+        self, Connection as _, Executor,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
 
+use tokio::time::timeout;
+
 use super::{
-    Settings,
-    transaction::{BUSY_TIMEOUT, backoff},
+    checkpoint::TRUNCATION_WAIT,
+    deadlines::{IDLE_TRANSACTION_TIMEOUT, STATEMENT_TIMEOUT},
+    transaction::BUSY_TIMEOUT,
 };
-use crate::{Error, Result};
 
-/// Connections of a process. The writer is a pool of its own on SQLite only.
-pub(super) struct Connections {
-    pub reader: DatabaseConnection,
-    pub sqlite_writer: Option<DatabaseConnection>,
+/// Number of SQLite's instructions between two looks at [`Interrupt`], some tens of microseconds.
+const INSTRUCTIONS: i32 = 10_000;
+
+/// Purpose of a connection. It decides about its options on SQLite, which has one writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Statements that read; on PostgreSQL and MySQL also transactions that write.
+    Reader,
+    /// Transactions that write, on SQLite.
+    SqliteWriter,
+    /// Copying from the write-ahead log to the file, on SQLite.
+    SqliteCheckpoint,
 }
 
-/// Opens the pools.
-pub(super) async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Connections> {
-    let options = options(url, settings);
-    if url.backend() != Backend::Sqlite {
-        return Ok(Connections { reader: open(options).await?, sqlite_writer: None });
+/// Flag that ends the running statement of a SQLite connection. Other databases end statements by timeouts.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Ends the running statement, and each one until [`Interrupt::reset`].
+    pub fn set(&self) {
+        self.0.store(true, Relaxed);
     }
-    // The writer comes first, since it changes the file to a write-ahead log.
-    let writer = open_sqlite_writer(sqlite_writer(options.clone())).await?;
-    let reader = open(sqlite_reader(options)).await?;
-    Ok(Connections { reader, sqlite_writer: Some(writer) })
+
+    /// Lets statements run.
+    pub fn reset(&self) {
+        self.0.store(false, Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
-/// Opens the writer, again while other processes that start at the same time change the file to a write-ahead log:
-/// SQLite's busy timeout does not cover that.
-async fn open_sqlite_writer(options: ConnectOptions) -> Result<DatabaseConnection> {
-    let started = Instant::now();
-    loop {
-        match open(options.clone()).await {
-            Err(Error::Contention(_)) if started.elapsed() < BUSY_TIMEOUT => {
-                tokio::time::sleep(backoff(1)).await;
-            }
-            outcome => return outcome,
+/// Opener of connections for one purpose.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    url: DatabaseUrl,
+    role: Role,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// Makes an opener of connections, each of which is to be open within `timeout`.
+    pub fn new(url: &DatabaseUrl, role: Role, timeout: Duration) -> Self {
+        Self { url: url.clone(), role, timeout }
+    }
+
+    /// Opens a connection, or fails with the reason: at once if the server refuses.
+    ///
+    /// It is a pool of one, which opens no other connection: with a pool for each connection, one that does not answer
+    /// can be given up without the others.
+    pub async fn open(&self) -> Result<(DatabaseConnection, Interrupt), DbErr> {
+        let interrupt = Interrupt::default();
+        let opening = self.url.connect(|options| self.set(options, &interrupt));
+        match timeout(self.timeout, opening).await {
+            Ok(opened) => Ok((opened?, interrupt)),
+            Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!(
+                "no connection within {} s",
+                self.timeout.as_secs()
+            )))),
+        }
+    }
+
+    fn set(&self, options: &mut ConnectOptions, interrupt: &Interrupt) {
+        options
+            .max_connections(1)
+            .acquire_timeout(self.timeout)
+            // Connections are tested, and closed when old, by the pool of these pools.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // The echo logs statements; the driver would format them even if no logger is enabled.
+            .sqlx_logging(false);
+        match self.url.backend() {
+            Backend::Sqlite => sqlite(options, self.role, interrupt.clone()),
+            Backend::Postgres => postgres(options),
+            Backend::MySql => mysql(options),
         }
     }
 }
 
-async fn open(options: ConnectOptions) -> Result<DatabaseConnection> {
-    Ok(sea_orm::Database::connect(options).await?)
-}
-
-fn options(url: &DatabaseUrl, settings: Settings) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url.expose());
-    options
-        .max_connections(settings.max_connections)
-        .acquire_timeout(settings.acquire_timeout)
-        .connect_timeout(settings.acquire_timeout)
-        .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        // The echo logs statements; the driver would format them even if no logger is enabled.
-        .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|postgres| {
-            postgres.options([("lock_timeout", "5s"), ("statement_timeout", "60s")])
-        })
-        .map_sqlx_mysql_pool_opts(|pool| {
-            let limits = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5";
-            pool.after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(limits).await.map(drop) })
-            })
-        });
-    options
-}
-
-fn sqlite_writer(mut options: ConnectOptions) -> ConnectOptions {
-    options
-        .max_connections(1)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .journal_mode(SqliteJournalMode::Wal)
-                // NORMAL may lose acknowledged commits when the power fails.
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(BUSY_TIMEOUT)
-        })
-        .map_sqlx_sqlite_pool_opts(|pool| {
-            // When the disk is full SQLite ends the transaction itself, while sqlx goes on counting it as open:
-            // every later commit would only end a savepoint. Such a connection is closed.
-            pool.after_release(|connection, _| {
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
-            })
-        });
-    options
-}
-
-fn sqlite_reader(mut options: ConnectOptions) -> ConnectOptions {
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .read_only(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            // A stream uses all connections in turn, and each keeps this many KiB of the file.
-            .pragma("cache_size", "-1024")
-            // Rows come from a thread, which need not wait for their reader within a page.
-            .row_buffer_size(500)
+fn postgres(options: &mut ConnectOptions) {
+    let statement = format!("{}s", STATEMENT_TIMEOUT.as_secs());
+    let idle = format!("{}s", IDLE_TRANSACTION_TIMEOUT.as_secs());
+    options.map_sqlx_postgres_opts(move |postgres| {
+        postgres.options([
+            ("lock_timeout", "5s"),
+            ("statement_timeout", &statement),
+            ("idle_in_transaction_session_timeout", &idle),
+        ])
     });
-    options
 }
 
-#[cfg(test)]
-mod tests {
-    use sea_orm::{ConnectionTrait, Statement};
+fn mysql(options: &mut ConnectOptions) {
+    let seconds = STATEMENT_TIMEOUT.as_secs();
+    let idle = IDLE_TRANSACTION_TIMEOUT.as_secs();
+    // MariaDB and MySQL each ignore the comment for the other.
+    let limits = format!(
+        "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5 \
+         /*M!100301 , max_statement_time = {seconds}, idle_transaction_timeout = {idle} */ \
+         /*!50708 , max_execution_time = {seconds}000 */"
+    );
+    options.map_sqlx_mysql_pool_opts(move |pool| {
+        let limits = limits.clone();
+        pool.after_connect(move |connection, _| {
+            let limits = sqlx::AssertSqlSafe(limits.clone());
+            Box::pin(async move { connection.execute(limits).await.map(drop) })
+        })
+    });
+}
 
-    use crate::testing::{demo_database, writer};
-
-    #[tokio::test]
-    async fn the_sqlite_writer_syncs_each_commit_to_a_write_ahead_log() {
-        let (_directory, db) = demo_database().await;
-        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1)] {
-            let query = Statement::from_string(
-                writer(&db).get_database_backend(),
-                format!("PRAGMA {pragma}"),
-            );
-            let row = writer(&db).query_one_raw(query).await.unwrap().unwrap();
-            assert_eq!(row.try_get_by_index::<i32>(0).unwrap(), expected, "{pragma}");
+fn sqlite(options: &mut ConnectOptions, role: Role, interrupt: Interrupt) {
+    match role {
+        Role::Reader => {
+            options.map_sqlx_sqlite_opts(sqlite_reader).map_sqlx_sqlite_pool_opts(move |pool| {
+                let interrupt = interrupt.clone();
+                pool.after_connect(move |connection, _| {
+                    let interrupt = interrupt.clone();
+                    Box::pin(async move {
+                        let mut handle = connection.lock_handle().await?;
+                        handle.set_progress_handler(INSTRUCTIONS, move || !interrupt.is_set());
+                        Ok(())
+                    })
+                })
+            });
+        }
+        Role::SqliteWriter => {
+            options.map_sqlx_sqlite_opts(sqlite_writer).map_sqlx_sqlite_pool_opts(|pool| {
+                // When the disk is full SQLite ends the transaction itself, while sqlx goes on counting it as open:
+                // every later commit would only end a savepoint. Such a connection is closed.
+                pool.after_release(|connection, _| {
+                    Box::pin(async move { Ok(!connection.is_in_transaction()) })
+                })
+            });
+        }
+        Role::SqliteCheckpoint => {
+            options.map_sqlx_sqlite_opts(|sqlite| sqlite.busy_timeout(TRUNCATION_WAIT));
         }
     }
+}
+
+fn sqlite_reader(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        // A stream uses all connections in turn, and each keeps this many KiB of the file.
+        .pragma("cache_size", "-1024")
+        // Rows come from a thread, which need not wait for their reader within a page.
+        .row_buffer_size(500)
+}
+
+fn sqlite_writer(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .journal_mode(SqliteJournalMode::Wal)
+        // NORMAL may lose acknowledged commits when the power fails.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        // Checkpoints are made by a connection of their own, beside the writer.
+        .pragma("wal_autocheckpoint", "0")
 }

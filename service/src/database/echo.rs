@@ -14,14 +14,19 @@ tokio::task_local! {
     static SILENT: ();
 }
 
-/// Runs housekeeping, such as maintenance or a readiness probe, whose statements are not echoed.
+/// Runs housekeeping, such as maintenance or a readiness probe, whose statements are neither echoed nor counted.
 pub async fn silently<T>(housekeeping: impl Future<Output = T>) -> T {
     SILENT.scope((), housekeeping).await
 }
 
+/// Returns whether housekeeping runs.
+pub(crate) fn is_silent() -> bool {
+    SILENT.try_with(|()| ()).is_ok()
+}
+
 /// Returns whether statements are logged.
 pub(crate) fn is_on() -> bool {
-    log::log_enabled!(target: TARGET, log::Level::Debug) && SILENT.try_with(|()| ()).is_err()
+    log::log_enabled!(target: TARGET, log::Level::Debug) && !is_silent()
 }
 
 /// Logs a statement with its values.

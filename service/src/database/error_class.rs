@@ -4,7 +4,7 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError, SqlxMySqlError, SqlxSqliteEr
 
 /// Class of a database error, by what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ErrorClass {
+pub enum ErrorClass {
     /// A unique or foreign key was violated.
     Conflict,
     /// Another transaction was in the way: the transaction may be run again.
@@ -16,7 +16,7 @@ pub(crate) enum ErrorClass {
 }
 
 /// Returns the class of `error`.
-pub(crate) fn classify(error: &DbErr) -> ErrorClass {
+pub fn classify(error: &DbErr) -> ErrorClass {
     if let Some(SqlErr::ForeignKeyConstraintViolation(_) | SqlErr::UniqueConstraintViolation(_)) =
         error.sql_err()
     {
@@ -36,60 +36,116 @@ pub(crate) fn classify(error: &DbErr) -> ErrorClass {
 }
 
 fn classify_sqlx(error: &SqlxError) -> ErrorClass {
-    match error {
-        SqlxError::Io(_)
-        | SqlxError::Tls(_)
-        | SqlxError::Protocol(_)
-        | SqlxError::PoolTimedOut
-        | SqlxError::PoolClosed
-        | SqlxError::WorkerCrashed
-        | SqlxError::BeginFailed => ErrorClass::Unavailable,
-        SqlxError::Database(error) => {
-            let code = error.code().unwrap_or_default();
-            if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
-                classify_sqlite(&code)
-            } else if let Some(error) = error.try_downcast_ref::<SqlxMySqlError>() {
-                classify_mysql(error.number())
-            } else {
-                classify_postgres(&code)
-            }
-        }
-        _ => ErrorClass::Other,
+    let SqlxError::Database(error) = error else {
+        return match error {
+            SqlxError::Io(_)
+            | SqlxError::Tls(_)
+            | SqlxError::Protocol(_)
+            | SqlxError::PoolTimedOut
+            | SqlxError::PoolClosed
+            | SqlxError::WorkerCrashed
+            | SqlxError::BeginFailed => ErrorClass::Unavailable,
+            _ => ErrorClass::Other,
+        };
+    };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
+        classify_sqlite(&code)
+    } else if let Some(error) = error.try_downcast_ref::<SqlxMySqlError>() {
+        classify_mysql(error.number(), &code)
+    } else {
+        classify_state(&code)
     }
 }
 
 /// The low byte of an extended code is the primary one: <https://www.sqlite.org/rescode.html>.
 fn classify_sqlite(code: &str) -> ErrorClass {
     match code.parse::<i32>().unwrap_or_default() & 0xff {
-        5 | 6 => ErrorClass::Contention,             // BUSY, LOCKED
-        8 | 10 | 13 | 14 => ErrorClass::Unavailable, // READONLY, IOERR, FULL, CANTOPEN
+        5 | 6 => ErrorClass::Contention,                 // BUSY, LOCKED
+        8 | 9 | 10 | 13 | 14 => ErrorClass::Unavailable, // READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
         _ => ErrorClass::Other,
     }
 }
 
-/// <https://mariadb.com/docs/server/reference/error-codes>
-fn classify_mysql(number: u16) -> ErrorClass {
+/// Most errors have the general state HY000, so the number decides first:
+/// <https://mariadb.com/docs/server/reference/error-codes>,
+/// <https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html>.
+fn classify_mysql(number: u16, state: &str) -> ErrorClass {
     match number {
-        // Record changed, lock wait timeout, deadlock.
-        1020 | 1205 | 1213 => ErrorClass::Contention,
-        // Disk full, too many connections, shutdown, table full, user limit, read-only, killed.
-        1021 | 1040 | 1053 | 1114 | 1203 | 1290 | 1836 | 1927 => ErrorClass::Unavailable,
+        // Record changed, failure during COMMIT (a conflict between nodes), lock wait timeout, deadlock, rolled back by
+        // group replication.
+        1020 | 1180 | 1205 | 1213 | 3100 | 3101 => ErrorClass::Contention,
+        _ if is_fatal_mysql(number) => ErrorClass::Unavailable,
+        // Disk full, too many connections, table full, user limit, statement timeout, statement ended.
+        1021 | 1040 | 1114 | 1203 | 1317 | 1969 | 3024 => ErrorClass::Unavailable,
+        _ => classify_state(state),
+    }
+}
+
+/// Errors of MySQL that another connection may not meet: node not ready (with the text of an unknown command), shutdown,
+/// read-only, killed.
+fn is_fatal_mysql(number: u16) -> bool {
+    matches!(number, 1047 | 1053 | 1290 | 1792 | 1836 | 1927 | 4031)
+}
+
+/// Class by SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn classify_state(state: &str) -> ErrorClass {
+    match (state.get(..2).unwrap_or_default(), state) {
+        // The database does not know whether the statement was completed.
+        (_, "40003") => ErrorClass::Unavailable,
+        // Transaction rolled back; lock timeout.
+        ("40", _) | (_, "55P03") => ErrorClass::Contention,
+        // Connection, resources, operator or shutdown; read-only transaction; system error.
+        ("08" | "53" | "57" | "58", _) | (_, "25006") => ErrorClass::Unavailable,
         _ => ErrorClass::Other,
     }
 }
 
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn classify_postgres(state: &str) -> ErrorClass {
-    match state {
-        // Serialisation failure, deadlock, lock timeout.
-        "40001" | "40P01" | "55P03" => ErrorClass::Contention,
-        // Read-only transaction.
-        "25006" => ErrorClass::Unavailable,
-        _ if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) => {
-            ErrorClass::Unavailable
-        }
-        _ => ErrorClass::Other,
+/// What an error says about the connection that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Nothing: the database answered as it should.
+    None,
+    /// The connection is not to be used again: its state is unknown, or it leads to a server that takes no writes.
+    Connection,
+    /// Other connections are lost as well.
+    Network,
+}
+
+/// Returns what `error` says about the connection that met it.
+pub fn damage(error: &DbErr) -> Damage {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => damage_of_sqlx(error),
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Damage::Connection,
+        _ => Damage::None,
     }
+}
+
+fn damage_of_sqlx(error: &SqlxError) -> Damage {
+    match error {
+        SqlxError::RowNotFound => Damage::None,
+        SqlxError::Io(_) | SqlxError::Tls(_) => Damage::Network,
+        SqlxError::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            let is_fatal = if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
+                false
+            } else if let Some(error) = error.try_downcast_ref::<SqlxMySqlError>() {
+                is_fatal_mysql(error.number()) || is_fatal_state(&code)
+            } else {
+                is_fatal_state(&code)
+            };
+            if is_fatal { Damage::Connection } else { Damage::None }
+        }
+        // The driver may have sent half of a message, or left half of an answer unread.
+        _ => Damage::Connection,
+    }
+}
+
+/// States after which another connection may do better: connection, shutdown, read-only transaction.
+fn is_fatal_state(state: &str) -> bool {
+    state.starts_with("08") || matches!(state, "25006" | "57P01" | "57P02" | "57P03" | "57P05")
 }
 
 #[cfg(test)]
@@ -97,14 +153,50 @@ mod tests {
     use super::*;
 
     #[test]
+    fn connections_are_closed_after_errors_that_are_not_the_statements() {
+        let damage =
+            |error| damage(&DbErr::Query(RuntimeErr::SqlxError(std::sync::Arc::new(error))));
+        assert_eq!(damage(SqlxError::RowNotFound), Damage::None);
+        assert_eq!(damage(SqlxError::Io(std::io::ErrorKind::BrokenPipe.into())), Damage::Network);
+        assert_eq!(damage(SqlxError::Protocol("as if".to_owned())), Damage::Connection);
+        assert_eq!(damage(SqlxError::Encode("as if".into())), Damage::Connection);
+        for state in ["08006", "25006", "57P01"] {
+            assert!(is_fatal_state(state), "{state}");
+        }
+        for state in ["40001", "57014", "53100", "42P01"] {
+            assert!(!is_fatal_state(state), "{state}");
+        }
+    }
+
+    #[test]
     fn codes_have_the_class_that_decides_about_a_retry() {
         assert_eq!(classify_sqlite("517"), ErrorClass::Contention); // BUSY_SNAPSHOT
         assert_eq!(classify_sqlite("13"), ErrorClass::Unavailable);
         assert_eq!(classify_sqlite("1"), ErrorClass::Other);
-        assert_eq!(classify_mysql(1213), ErrorClass::Contention);
-        assert_eq!(classify_mysql(1146), ErrorClass::Other);
-        assert_eq!(classify_postgres("40P01"), ErrorClass::Contention);
-        assert_eq!(classify_postgres("57P01"), ErrorClass::Unavailable);
-        assert_eq!(classify_postgres("42P01"), ErrorClass::Other);
+        for (number, state, class) in [
+            (1213, "40001", ErrorClass::Contention),
+            (1180, "HY000", ErrorClass::Contention),
+            (3100, "HY000", ErrorClass::Contention),
+            (3101, "40000", ErrorClass::Contention),
+            (1047, "08S01", ErrorClass::Unavailable),
+            (1290, "HY000", ErrorClass::Unavailable),
+            (9999, "08S01", ErrorClass::Unavailable),
+            (9999, "40001", ErrorClass::Contention),
+            (1146, "42S02", ErrorClass::Other),
+        ] {
+            assert_eq!(classify_mysql(number, state), class, "{number} {state}");
+        }
+        for (state, class) in [
+            ("40P01", ErrorClass::Contention),
+            ("40002", ErrorClass::Contention),
+            ("40003", ErrorClass::Unavailable),
+            ("57P01", ErrorClass::Unavailable),
+            ("08006", ErrorClass::Unavailable),
+            ("25006", ErrorClass::Unavailable),
+            ("42P01", ErrorClass::Other),
+            ("", ErrorClass::Other),
+        ] {
+            assert_eq!(classify_state(state), class, "{state}");
+        }
     }
 }

@@ -7,13 +7,13 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     echo,
     pool::{InUseGuard, Pool},
-    transaction::{BUSY_TIMEOUT, Work, begin, with_retries},
+    transaction::{BUSY_TIMEOUT, TimeLimit, Work, begin, commit, roll_back, with_retries},
 };
 use crate::{Error, Result};
 
@@ -44,7 +44,7 @@ impl GroupCommit {
     /// Spawns the task that writes through `pool`, a pool of one connection.
     pub fn spawn(pool: Pool) -> Self {
         let (queue, queued) = mpsc::unbounded_channel();
-        tokio::spawn(write_batches(pool.connections().clone(), queued));
+        tokio::spawn(write_batches(pool.clone(), queued));
         Self { pool, queue }
     }
 
@@ -90,10 +90,7 @@ impl GroupCommit {
 }
 
 /// Commits queued transactions, all that wait in one batch, until the queue is closed.
-async fn write_batches(
-    writer: DatabaseConnection,
-    mut queued: mpsc::UnboundedReceiver<QueuedWrite>,
-) {
+async fn write_batches(writer: Pool, mut queued: mpsc::UnboundedReceiver<QueuedWrite>) {
     let mut batch = Vec::new();
     while queued.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let run = run_batch(&writer, std::mem::take(&mut batch));
@@ -104,18 +101,18 @@ async fn write_batches(
     }
 }
 
-async fn run_batch(writer: &DatabaseConnection, batch: Vec<QueuedWrite>) {
+async fn run_batch(writer: &Pool, batch: Vec<QueuedWrite>) {
     let (maintenance, batch): (Vec<_>, Vec<_>) =
         batch.into_iter().partition(|write| write.is_maintenance);
     let batch = fail_expired(batch);
     run_transactions(writer, batch).await;
     for write in maintenance {
-        let outcome = echo::silently(with_retries(writer, &write.work)).await;
+        let outcome = echo::silently(with_retries(writer, TimeLimit::Unlimited, &write.work)).await;
         write.finish(outcome);
     }
 }
 
-async fn run_transactions(writer: &DatabaseConnection, batch: Vec<QueuedWrite>) {
+async fn run_transactions(writer: &Pool, batch: Vec<QueuedWrite>) {
     if batch.len() > 1 {
         match commit_together(writer, &batch).await {
             Ok(outcomes) => {
@@ -124,20 +121,20 @@ async fn run_transactions(writer: &DatabaseConnection, batch: Vec<QueuedWrite>) 
                 }
                 return;
             }
-            Err(BatchError::Commit(error)) => {
-                // The outcome of a failed commit is unknown, so nothing is run again.
+            Err(Error::OutcomeUnknown(error)) => {
+                // Nothing is run again, since it may be done.
                 for write in batch {
-                    write.finish(Err(Error::Unavailable(custom(&error))));
+                    write.finish(Err(Error::OutcomeUnknown(error.clone())));
                 }
                 return;
             }
-            Err(BatchError::BeforeCommit(error)) => log::debug!("running one by one: {error}"),
+            Err(error) => log::debug!("running one by one: {error}"),
         }
     }
     for write in batch {
         // Another process may hold the file, so the next write may have expired in the meantime.
         for write in fail_expired(vec![write]) {
-            let outcome = with_retries(writer, &write.work).await;
+            let outcome = with_retries(writer, TimeLimit::Unlimited, &write.work).await;
             write.finish(outcome);
         }
     }
@@ -178,37 +175,31 @@ impl QueuedWrite {
     }
 }
 
-/// Failure of a whole batch.
-enum BatchError {
-    /// Nothing was committed.
-    BeforeCommit(Error),
-    /// The commit failed, with unknown outcome.
-    Commit(DbErr),
-}
-
-impl From<Error> for BatchError {
-    fn from(error: Error) -> Self {
-        Self::BeforeCommit(error)
-    }
-}
-
 /// Runs the writes in one transaction and returns their outcomes once it is committed.
-async fn commit_together(
-    writer: &DatabaseConnection,
-    batch: &[QueuedWrite],
-) -> Result<Vec<Result<Outcome>>, BatchError> {
-    let txn = begin(writer).await?;
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for write in batch {
-        match write.run_in_savepoint(&txn).await {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(error) => {
-                drop(echo::transaction("ROLLBACK", txn.rollback()).await);
-                return Err(error.into());
-            }
+async fn commit_together(writer: &Pool, batch: &[QueuedWrite]) -> Result<Vec<Result<Outcome>>> {
+    let mut lease = writer.lease().await?;
+    lease.remove_deadline();
+    let txn = begin(&mut lease).await?;
+    match lease.run(run_in_savepoints(&txn, batch)).await {
+        Ok(outcomes) => {
+            commit(&mut lease, txn).await?;
+            Ok(outcomes)
+        }
+        Err(error) => {
+            roll_back(&mut lease, txn).await;
+            Err(error)
         }
     }
-    echo::transaction("COMMIT", txn.commit()).await.map_err(BatchError::Commit)?;
+}
+
+async fn run_in_savepoints(
+    txn: &DatabaseTransaction,
+    batch: &[QueuedWrite],
+) -> Result<Vec<Result<Outcome>>> {
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for write in batch {
+        outcomes.push(write.run_in_savepoint(txn).await?);
+    }
     Ok(outcomes)
 }
 
@@ -377,7 +368,7 @@ mod tests {
             is_maintenance: false,
             _in_use: db.writer_pool().track(),
         };
-        run_batch(db.writer_pool().connections(), vec![write]).await;
+        run_batch(db.writer_pool(), vec![write]).await;
         assert!(matches!(outcome.await.unwrap(), Err(Error::Contention(_))));
         assert_eq!(addresses(&db).await, 3);
     }

@@ -1,9 +1,13 @@
 //! Database access: connection pools, transactions, queries.
 
+mod checkpoint;
 mod connect;
+mod deadlines;
 mod echo;
 pub(crate) mod error_class;
 mod group_commit;
+mod lease;
+mod outage;
 mod pool;
 pub(crate) mod query;
 pub(crate) mod tasks;
@@ -11,24 +15,25 @@ mod transaction;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use connect::{Connections, connect};
-use database_url::DatabaseUrl;
+use connect::{Connector, Role};
+use database_url::{Backend, DatabaseUrl};
 pub use echo::silently;
+use entity::idempotency_keys;
 use group_commit::GroupCommit;
-use pool::Counters;
+use pool::{Counters, Limits};
 pub use pool::{DatabaseStats, Pool, PoolStats};
-use sea_orm::ConnectionTrait;
-use tokio::runtime::Handle;
+use sea_orm::{
+    DbBackend, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+use tokio::{runtime::Handle, task::AbortHandle};
 pub(crate) use transaction::WorkFuture;
-use transaction::{Work, with_retries};
+use transaction::{BUSY_TIMEOUT, TimeLimit, Work, backoff, with_retries};
 
-use crate::Result;
-
-/// Interval at which SQLite's write-ahead log is truncated.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+use crate::{Error, Result};
 
 /// Settings of a [`Database`].
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +51,10 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Database {
     reader: Pool,
+    bulk_reader: Pool,
+    probe: Pool,
     writer: Writer,
-    max_connections: u32,
+    max_connections: usize,
     counters: Arc<Counters>,
 }
 
@@ -56,7 +63,7 @@ enum Writer {
     /// Transactions run concurrently, in tasks of the runtime that outlives the HTTP workers.
     Concurrent(Pool, Handle),
     /// Transactions run one after the other: SQLite.
-    Grouped(GroupCommit),
+    Grouped { writer: GroupCommit, checkpoint: Pool, checkpoints: AbortHandle },
 }
 
 impl Database {
@@ -65,16 +72,38 @@ impl Database {
     /// Transactions run on the runtime of the caller: one that serves HTTP ends with its worker.
     pub async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Self> {
         let counters = Arc::default();
-        let Connections { reader, sqlite_writer } = connect(url, settings).await?;
-        let (reader, writer) = if let Some(writer) = sqlite_writer {
-            let writer = GroupCommit::spawn(Pool::new("write", writer, &counters));
-            (Pool::new("read", reader, &counters), Writer::Grouped(writer))
-        } else {
-            let pool = Pool::new("all", reader, &counters);
-            (pool.clone(), Writer::Concurrent(pool, Handle::current()))
+        let backend = match url.backend() {
+            Backend::Sqlite => DbBackend::Sqlite,
+            Backend::Postgres => DbBackend::Postgres,
+            Backend::MySql => DbBackend::MySql,
         };
-        let max_connections = settings.max_connections;
-        Ok(Self { reader, writer, max_connections, counters })
+        let pool = |name, role, limits: Limits| {
+            let connector = Connector::new(url, role, limits.acquire_timeout);
+            Pool::new(name, (connector, backend), limits, &counters)
+        };
+        let max_connections = usize::try_from(settings.max_connections).unwrap_or(usize::MAX);
+        let acquire_timeout = settings.acquire_timeout;
+        let many = Limits { max_connections, acquire_timeout, deadline: deadlines::ORDINARY };
+        let one = Limits { max_connections: 1, ..many };
+        let (writer, reader) = if backend == DbBackend::Sqlite {
+            let writer = pool("write", Role::SqliteWriter, one);
+            // The writer comes first, since it changes the file to a write-ahead log.
+            open_sqlite_writer(&writer).await?;
+            let checkpoint = pool("checkpoint", Role::SqliteCheckpoint, one);
+            let checkpoints = tokio::spawn(checkpoint::run(checkpoint.clone())).abort_handle();
+            let writer = GroupCommit::spawn(writer);
+            let writer = Writer::Grouped { writer, checkpoint, checkpoints };
+            (writer, pool("read", Role::Reader, many))
+        } else {
+            let all = pool("all", Role::Reader, many);
+            (Writer::Concurrent(all.clone(), Handle::current()), all)
+        };
+        drop(reader.lease().await?);
+        let bulk_reader = reader.for_bulk_reads();
+        let deadline = deadlines::PROBE;
+        let probe =
+            pool("probe", Role::Reader, Limits { acquire_timeout: deadline, deadline, ..one });
+        Ok(Self { reader, bulk_reader, probe, writer, max_connections, counters })
     }
 
     /// Returns the pool for reading. Each statement takes a connection and gives it back.
@@ -83,11 +112,42 @@ impl Database {
         &self.reader
     }
 
+    /// Returns the pool for reports, streams and other reads of many rows: it takes at most half of the connections, and
+    /// its statements may run for longer.
+    #[must_use]
+    pub fn bulk_reader(&self) -> &Pool {
+        &self.bulk_reader
+    }
+
+    /// Returns the pool for a page of a stream: the first one may be all that there is.
+    pub(crate) fn stream_reader(&self, is_first_page: bool) -> &Pool {
+        if is_first_page { &self.reader } else { &self.bulk_reader }
+    }
+
+    /// Returns a pool of one connection apart from the others, for readiness probes: it answers within 2 s.
+    #[must_use]
+    pub fn probe(&self) -> &Pool {
+        &self.probe
+    }
+
+    /// Tests by a statement that changes nothing whether the database takes writes: a standby does not. One statement on
+    /// the connection for probes, none on SQLite.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if it is read-only or does not answer.
+    pub async fn test_write(&self) -> Result<()> {
+        if let Writer::Concurrent(..) = self.writer {
+            let nothing = Expr::val(1).eq(0);
+            idempotency_keys::Entity::delete_many().filter(nothing).exec(&self.probe).await?;
+        }
+        Ok(())
+    }
+
     /// Returns the number of tasks of one request that may read concurrently: half of the pool, so that a request
     /// for many rows leaves connections for others.
     #[must_use]
     pub fn tasks_per_request(&self) -> usize {
-        (self.max_connections / 2).max(1).try_into().unwrap_or(1)
+        (self.max_connections / 2).max(1)
     }
 
     /// Runs `work` in a transaction: it is committed whole or, on an error, rolled back.
@@ -95,15 +155,27 @@ impl Database {
     /// The transaction runs to its end even if the caller drops the future. `work` is run again, a few times, when
     /// it conflicts with another transaction, so it must have no effect outside of its own.
     pub async fn write<T: Send + 'static>(&self, work: impl Work<T> + 'static) -> Result<T> {
+        self.write_within(TimeLimit::Ordinary, work).await
+    }
+
+    /// Runs `work` like [`Database::write`], for as long as it takes.
+    pub(crate) async fn write_many<T: Send + 'static>(
+        &self,
+        work: impl Work<T> + 'static,
+    ) -> Result<T> {
+        self.write_within(TimeLimit::Unlimited, work).await
+    }
+
+    async fn write_within<T: Send + 'static>(
+        &self,
+        limit: TimeLimit,
+        work: impl Work<T> + 'static,
+    ) -> Result<T> {
         match &self.writer {
-            Writer::Grouped(writer) => writer.write(work).await,
+            Writer::Grouped { writer, .. } => writer.write(work).await,
             Writer::Concurrent(pool, runtime) => {
                 let pool = pool.clone();
-                let transaction = async move {
-                    let _in_use = pool.track();
-                    with_retries(pool.connections(), &work).await
-                };
-                runtime.spawn(transaction).await?
+                runtime.spawn(async move { with_retries(&pool, limit, &work).await }).await?
             }
         }
     }
@@ -114,10 +186,9 @@ impl Database {
         work: impl Work<T> + 'static,
     ) -> Result<T> {
         match &self.writer {
-            Writer::Grouped(writer) => writer.maintain(work).await,
+            Writer::Grouped { writer, .. } => writer.maintain(work).await,
             Writer::Concurrent(pool, _) => {
-                let _in_use = pool.track();
-                echo::silently(with_retries(pool.connections(), &work)).await
+                echo::silently(with_retries(pool, TimeLimit::Ordinary, &work)).await
             }
         }
     }
@@ -125,22 +196,8 @@ impl Database {
     #[cfg(test)]
     pub(crate) fn writer_pool(&self) -> &Pool {
         match &self.writer {
-            Writer::Grouped(writer) => writer.pool(),
+            Writer::Grouped { writer, .. } => writer.pool(),
             Writer::Concurrent(pool, _) => pool,
-        }
-    }
-
-    /// Runs the database's maintenance until the task is aborted.
-    ///
-    /// Overlapping readers keep SQLite from restarting its write-ahead log, and the file would grow.
-    pub async fn maintain(self) {
-        let Writer::Grouped(writer) = self.writer else { return };
-        loop {
-            tokio::time::sleep(CHECKPOINT_INTERVAL).await;
-            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            if let Err(error) = writer.pool().execute_unprepared(checkpoint).await {
-                log::warn!("cannot truncate the write-ahead log: {error}");
-            }
         }
     }
 
@@ -148,7 +205,7 @@ impl Database {
     #[must_use]
     pub fn stats(&self) -> DatabaseStats {
         let mut pools = vec![self.reader.stats()];
-        if let Writer::Grouped(writer) = &self.writer {
+        if let Writer::Grouped { writer, .. } = &self.writer {
             pools.push(writer.pool().stats());
         }
         DatabaseStats {
@@ -165,10 +222,44 @@ impl Database {
 
     /// Waits for running statements, then closes every connection.
     pub async fn close(self) -> Result<()> {
+        self.probe.close().await?;
         self.reader.close().await?;
-        if let Writer::Grouped(writer) = &self.writer {
-            writer.pool().clone().close().await?;
+        if let Writer::Grouped { writer, checkpoint, checkpoints } = &self.writer {
+            checkpoints.abort();
+            checkpoint.close().await?;
+            writer.pool().close().await?;
         }
         Ok(())
+    }
+}
+
+/// Opens the writer, again while other processes that start at the same time change the file to a write-ahead log:
+/// SQLite's busy timeout does not cover that.
+async fn open_sqlite_writer(writer: &Pool) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        match writer.lease().await.map_err(Error::from) {
+            Err(Error::Contention(_)) if started.elapsed() < BUSY_TIMEOUT => {
+                tokio::time::sleep(backoff(1)).await;
+            }
+            outcome => return outcome.map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+    use crate::testing::demo_database;
+
+    #[tokio::test]
+    async fn the_sqlite_writer_syncs_each_commit_to_a_write_ahead_log() {
+        let (_directory, db) = demo_database().await;
+        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1)] {
+            let query = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {pragma}"));
+            let row = db.writer_pool().query_one_raw(query).await.unwrap().unwrap();
+            assert_eq!(row.try_get_by_index::<i32>(0).unwrap(), expected, "{pragma}");
+        }
     }
 }

@@ -1,23 +1,49 @@
-//! Connection pool with statistics.
+//! Pool of connections, each for one statement or transaction at a time.
+//!
+//! A connection is given up, and never used again, when it does not answer by its deadline or fails in another way than
+//! by an error that the database reports. One whose user leaves in the middle is used again once it answers.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    prelude::async_trait,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr,
+    ExecResult, QueryResult, Statement, prelude::async_trait,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 
-use super::echo;
+use super::{
+    connect::{Connector, Interrupt},
+    deadlines, echo,
+    lease::{Lease, Permits},
+    outage::Outage,
+};
+
+/// Age at which a connection is closed, so that a pool follows a server that moves.
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
+
+/// Time without use after which a connection is tested before it is used.
+const TEST_AFTER: Duration = Duration::from_secs(30);
+
+/// Time without use after which a connection is closed.
+const MAX_IDLE_TIME: Duration = Duration::from_mins(10);
 
 /// Statistics of the database connections of this process.
 #[derive(Clone, Debug)]
 pub struct DatabaseStats {
     /// Statistics of each pool.
     pub pools: Vec<PoolStats>,
-    /// Statements so far, except those that begin and end transactions.
+    /// Statements so far, except housekeeping and those that begin and end transactions.
     pub statements: u64,
     /// Orders placed so far.
     pub orders_placed: u64,
@@ -55,69 +81,240 @@ pub struct Counters {
     pub orders_placed: AtomicU64,
 }
 
-/// Pool of connections, each for one statement or transaction at a time. Cheap to clone.
+/// Pool of connections. Cheap to clone.
+///
+/// As a connection of SeaORM it runs each statement on a pooled connection, by the pool's deadline.
 #[derive(Clone, Debug)]
 pub struct Pool {
+    shared: Arc<Shared>,
+    /// Share of the connections for bulk reads; `None` if this handle is for ordinary statements.
+    bulk: Option<Arc<Semaphore>>,
+}
+
+/// State that all handles of a pool share.
+#[derive(Debug)]
+pub(super) struct Shared {
     name: &'static str,
-    connections: DatabaseConnection,
+    backend: DbBackend,
+    connector: Connector,
+    limits: Limits,
+    permits: Arc<Semaphore>,
+    idle: Mutex<VecDeque<Idle>>,
+    /// Number of times that all idle connections were given up.
+    generation: AtomicU64,
+    outage: Outage,
     tracked: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
+    /// Runtime in which connections whose user left are waited for.
+    runtime: Handle,
+}
+
+/// Open connection.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    pub(super) database: DatabaseConnection,
+    pub(super) interrupt: Interrupt,
+    opened_at: Instant,
+    generation: u64,
+}
+
+impl Connection {
+    /// Returns false if the driver has closed the connection, as it does when it fails after a statement. It would open
+    /// another one, and wait for a server that refuses.
+    fn is_open(&self) -> bool {
+        use DatabaseConnectionType::{
+            SqlxMySqlPoolConnection, SqlxPostgresPoolConnection, SqlxSqlitePoolConnection,
+        };
+        let size = match &self.database.inner {
+            SqlxSqlitePoolConnection(_) => self.database.get_sqlite_connection_pool().size(),
+            SqlxPostgresPoolConnection(_) => self.database.get_postgres_connection_pool().size(),
+            SqlxMySqlPoolConnection(_) => self.database.get_mysql_connection_pool().size(),
+            _ => 0,
+        };
+        size > 0
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// Limits of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Greatest number of connections.
+    pub max_connections: usize,
+    /// Time that a task waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// Time that an ordinary statement or transaction may take.
+    pub deadline: Duration,
 }
 
 impl Pool {
-    /// Names `connections` and counts and echoes their statements.
-    pub(crate) fn new(
+    /// Makes a pool without open connections. Call it in the runtime that outlives all users.
+    pub(super) fn new(
         name: &'static str,
-        mut connections: DatabaseConnection,
+        (connector, backend): (Connector, DbBackend),
+        limits: Limits,
         counters: &Arc<Counters>,
     ) -> Self {
-        let counters = Arc::clone(counters);
-        connections.set_metric_callback(move |info| {
-            counters.statements.fetch_add(1, Relaxed);
-            echo::statement(info.statement, info.elapsed, info.failed);
-        });
-        Self { name, connections, tracked: Arc::default() }
+        let shared = Shared {
+            name,
+            backend,
+            connector,
+            limits,
+            permits: Arc::new(Semaphore::new(limits.max_connections)),
+            idle: Mutex::default(),
+            generation: AtomicU64::new(0),
+            outage: Outage::default(),
+            tracked: Arc::default(),
+            counters: Arc::clone(counters),
+            runtime: Handle::current(),
+        };
+        Self { shared: Arc::new(shared), bulk: None }
     }
 
-    /// Returns the connections for a transaction; the caller keeps a guard of [`Pool::track`] meanwhile.
-    pub(crate) fn connections(&self) -> &DatabaseConnection {
-        &self.connections
+    /// Returns a handle for reports, streams and other reads of many rows. They have half of the connections, so that
+    /// others are left for ordinary statements, and more time.
+    pub(super) fn for_bulk_reads(&self) -> Self {
+        let share = (self.shared.limits.max_connections / 2).max(1);
+        Self { shared: Arc::clone(&self.shared), bulk: Some(Arc::new(Semaphore::new(share))) }
+    }
+
+    /// Takes a connection, an idle one or else a new one.
+    ///
+    /// # Errors
+    /// [`DbErr::ConnectionAcquire`] if none is free within the acquire timeout, or the reason why none can be opened.
+    pub(super) async fn lease(&self) -> Result<Lease, DbErr> {
+        let tracked = self.track();
+        let permits = self.permits().await?;
+        let connection = match self.idle_connection().await {
+            Some(connection) => connection,
+            None => self.open().await?,
+        };
+        let deadline =
+            if self.bulk.is_some() { deadlines::BULK } else { self.shared.limits.deadline };
+        Ok(Lease::new(Arc::clone(&self.shared), connection, deadline, permits, tracked))
+    }
+
+    async fn permits(&self) -> Result<Permits, DbErr> {
+        let timeout = self.shared.limits.acquire_timeout;
+        let bulk = match &self.bulk {
+            Some(share) => Some(permit(share, timeout).await?),
+            None => None,
+        };
+        Ok((permit(&self.shared.permits, timeout).await?, bulk))
+    }
+
+    /// Returns an idle connection that is not too old and answers.
+    async fn idle_connection(&self) -> Option<Connection> {
+        while let Some(Idle { connection, since }) = self.shared.take_idle() {
+            let idle_for = since.elapsed();
+            if !connection.is_open() {
+                continue;
+            }
+            if idle_for < TEST_AFTER {
+                return Some(connection);
+            }
+            let answer = timeout(deadlines::PROBE, connection.database.ping());
+            if idle_for < MAX_IDLE_TIME && matches!(answer.await, Ok(Ok(()))) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    async fn open(&self) -> Result<Connection, DbErr> {
+        let shared = &self.shared;
+        let generation = shared.generation.load(Relaxed);
+        let opened = shared.outage.unless_down(shared.connector.open()).await?;
+        let (mut database, interrupt) = opened;
+        let counters = Arc::clone(&shared.counters);
+        database.set_metric_callback(move |info| {
+            if !echo::is_silent() {
+                counters.statements.fetch_add(1, Relaxed);
+            }
+            echo::statement(info.statement, info.elapsed, info.failed);
+        });
+        Ok(Connection { database, interrupt, opened_at: Instant::now(), generation })
     }
 
     /// Counts a task that holds or waits for a connection until the guard is dropped.
-    pub(crate) fn track(&self) -> InUseGuard {
-        self.tracked.fetch_add(1, Relaxed);
-        InUseGuard(Arc::clone(&self.tracked))
+    pub(super) fn track(&self) -> InUseGuard {
+        self.shared.tracked.fetch_add(1, Relaxed);
+        InUseGuard(Arc::clone(&self.shared.tracked))
     }
 
     /// Returns the statistics.
-    pub(crate) fn stats(&self) -> PoolStats {
-        let (open, idle) = match self.get_database_backend() {
-            DbBackend::Sqlite => {
-                let pool = self.connections.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-            DbBackend::Postgres => {
-                let pool = self.connections.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-            _ => {
-                let pool = self.connections.get_mysql_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-        };
-        let in_use = usize::try_from(open).unwrap_or(usize::MAX).saturating_sub(idle);
-        let tracked = self.tracked.load(Relaxed);
+    pub(super) fn stats(&self) -> PoolStats {
+        let shared = &self.shared;
+        let permits = shared.permits.available_permits();
+        let in_use = shared.limits.max_connections.saturating_sub(permits);
+        let tracked = shared.tracked.load(Relaxed);
         let waiting = tracked.saturating_sub(in_use);
-        PoolStats { name: self.name, in_use, idle, waiting, tracked }
+        PoolStats { name: shared.name, in_use, idle: shared.idle().len(), waiting, tracked }
     }
 
     /// Waits for running statements, then closes every connection.
-    pub(crate) async fn close(self) -> Result<(), DbErr> {
-        self.connections.close().await
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
+        let all = u32::try_from(self.shared.limits.max_connections).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let _permits = self.shared.permits.acquire_many(all).await;
+        while let Some(Idle { connection, .. }) = self.shared.take_idle() {
+            connection.database.close().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn permit(
+    semaphore: &Arc<Semaphore>,
+    limit: Duration,
+) -> Result<OwnedSemaphorePermit, DbErr> {
+    if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
+        return Ok(permit);
+    }
+    match timeout(limit, Arc::clone(semaphore).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+        Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+    }
+}
+
+impl Shared {
+    /// Returns the runtime in which connections whose user left are waited for.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Keeps a connection for its next user, unless it is too old.
+    pub(super) fn give_back(&self, connection: Connection) {
+        if connection.generation == self.generation.load(Relaxed)
+            && connection.opened_at.elapsed() < MAX_LIFETIME
+        {
+            self.idle().push_back(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    /// Gives up all idle connections, and those in use as soon as they are given back: the network was lost.
+    pub(super) fn give_up_all(&self) {
+        self.generation.fetch_add(1, Relaxed);
+        self.idle().clear();
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        self.idle().pop_front()
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Guard of a task that holds or waits for a connection.
+#[derive(Debug)]
 pub struct InUseGuard(Arc<AtomicUsize>);
 
 impl Drop for InUseGuard {
@@ -129,26 +326,119 @@ impl Drop for InUseGuard {
 #[async_trait::async_trait]
 impl ConnectionTrait for Pool {
     fn get_database_backend(&self) -> DbBackend {
-        self.connections.get_database_backend()
+        self.shared.backend
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let _in_use = self.track();
-        self.connections.execute_raw(statement).await
+        let mut lease = self.lease().await?;
+        let database = lease.database();
+        lease.run(database.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let _in_use = self.track();
-        self.connections.execute_unprepared(sql).await
+        let mut lease = self.lease().await?;
+        let database = lease.database();
+        lease.run(database.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let _in_use = self.track();
-        self.connections.query_one_raw(statement).await
+        let mut lease = self.lease().await?;
+        let database = lease.database();
+        lease.run(database.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let _in_use = self.track();
-        self.connections.query_all_raw(statement).await
+        let mut lease = self.lease().await?;
+        let database = lease.database();
+        lease.run(database.query_all_raw(statement)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::item;
+    use sea_orm::{EntityTrait, PaginatorTrait, RuntimeErr, sqlx};
+
+    use super::*;
+    use crate::testing::demo_database;
+
+    /// Statement that runs for hours.
+    const ENDLESS: &str =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+
+    fn endless() -> Statement {
+        Statement::from_string(DbBackend::Sqlite, ENDLESS)
+    }
+
+    async fn until_unused(pool: &Pool) {
+        let waiting = async {
+            while pool.stats().tracked > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), waiting).await.expect("a connection is still in use");
+    }
+
+    #[tokio::test]
+    async fn a_statement_ends_when_its_user_leaves_and_the_connection_is_used_again() {
+        let (_directory, db) = demo_database().await;
+        for _ in 0..5 {
+            for pool in [db.reader(), db.bulk_reader()] {
+                let running = timeout(Duration::from_millis(50), pool.query_all_raw(endless()));
+                running.await.expect_err("the statement should not end by itself");
+                until_unused(pool).await;
+                assert_eq!(item::Entity::find().count(pool).await.unwrap(), 4);
+            }
+        }
+        assert!(db.reader().stats().idle <= 2);
+    }
+
+    #[tokio::test]
+    async fn a_statement_ends_at_its_deadline() {
+        let (_directory, db) = demo_database().await;
+        let mut lease = db.reader().lease().await.unwrap();
+        lease.expire_in(Duration::from_millis(50));
+        let database = lease.database();
+        let error = lease.run(database.query_all_raw(endless())).await.unwrap_err();
+        assert!(error.to_string().contains("did not answer in time"), "{error}");
+        drop(lease);
+        assert_eq!(db.reader().stats().idle, 0, "the connection is kept");
+        assert_eq!(item::Entity::find().count(db.reader()).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_closed_after_an_error_that_is_not_the_databases() {
+        let (_directory, db) = demo_database().await;
+        for (error, idle) in [
+            (sqlx::Error::RowNotFound, 1),
+            (sqlx::Error::Encode("as if".into()), 0),
+            (sqlx::Error::Protocol("as if".to_owned()), 0),
+            (sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()), 0),
+        ] {
+            assert_eq!(item::Entity::find().count(db.reader()).await.unwrap(), 4);
+            assert_eq!(db.reader().stats().idle, 1);
+            let mut lease = db.reader().lease().await.unwrap();
+            let error = DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
+            lease.run(async { Err::<(), _>(error) }).await.unwrap_err();
+            drop(lease);
+            assert_eq!(db.reader().stats().idle, idle);
+        }
+    }
+
+    #[tokio::test]
+    async fn bulk_reads_leave_connections_to_others() {
+        let (_directory, db) = demo_database().await;
+        let bulk: Vec<_> = (0..4)
+            .map(|_| {
+                let pool = db.bulk_reader().clone();
+                tokio::spawn(async move { pool.query_all_raw(endless()).await })
+            })
+            .collect();
+        for _ in 0..20 {
+            let count = item::Entity::find().count(db.reader());
+            assert_eq!(timeout(Duration::from_secs(2), count).await.unwrap().unwrap(), 4);
+        }
+        bulk.iter().for_each(tokio::task::JoinHandle::abort);
+        until_unused(db.reader()).await;
     }
 }

@@ -6,12 +6,14 @@ use std::{
 };
 
 use rand::RngExt as _;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
-use super::echo;
+use super::{
+    echo,
+    error_class::{Damage, ErrorClass, classify, damage},
+    lease::Lease,
+    pool::Pool,
+};
 use crate::{Error, Result};
 
 /// Greatest number of attempts of a transaction that violates a constraint, perhaps because of a concurrent one.
@@ -32,17 +34,37 @@ impl<T, F> Work<T> for F where
 {
 }
 
-/// Runs `work` in a transaction of its own, again after a conflict.
-pub async fn with_retries<T>(writer: &DatabaseConnection, work: &impl Work<T>) -> Result<T> {
+/// Time that a transaction may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// That of the pool's connections, for an ordinary transaction.
+    Ordinary,
+    /// None, for one that writes many rows.
+    Unlimited,
+}
+
+/// Runs `work` in a transaction of its own, again after a conflict or if the connection breaks before the commit.
+pub async fn with_retries<T>(pool: &Pool, limit: TimeLimit, work: &impl Work<T>) -> Result<T> {
     let started = Instant::now();
     let mut attempt = 1;
     loop {
-        match transact(writer, work).await {
+        // Fails at once while the database cannot be reached.
+        let mut lease = pool.lease().await?;
+        if limit == TimeLimit::Unlimited {
+            lease.remove_deadline();
+        }
+        let outcome = transact(&mut lease, work).await;
+        drop(lease);
+        match outcome {
             Err(Error::Conflict(error)) if attempt < MAX_ATTEMPTS => {
                 log::debug!("retrying: {error}");
             }
             Err(Error::Contention(error)) if started.elapsed() < BUSY_TIMEOUT => {
                 log::debug!("retrying: {error}");
+            }
+            // Perhaps another server answers by now.
+            Err(Error::Unavailable(error)) if attempt == 1 && damage(&error) != Damage::None => {
+                log::debug!("retrying on another connection: {error}");
             }
             outcome => return outcome,
         }
@@ -57,30 +79,52 @@ pub fn backoff(attempt: u32) -> Duration {
     rand::rng().random_range(Duration::ZERO..longest)
 }
 
-async fn transact<T>(writer: &DatabaseConnection, work: &impl Work<T>) -> Result<T> {
-    let txn = begin(writer).await?;
-    match work(&txn).await {
+async fn transact<T>(lease: &mut Lease, work: &impl Work<T>) -> Result<T> {
+    let txn = begin(lease).await?;
+    match lease.run(work(&txn)).await {
         Ok(value) => {
-            echo::transaction("COMMIT", txn.commit()).await?;
+            commit(lease, txn).await?;
             Ok(value)
         }
         Err(error) => {
-            if let Err(failure) = echo::transaction("ROLLBACK", txn.rollback()).await {
-                log::warn!("cannot roll back: {failure}");
-            }
+            roll_back(lease, txn).await;
             Err(error)
         }
     }
 }
 
 /// Begins a transaction that will write.
-pub async fn begin(writer: &DatabaseConnection) -> Result<DatabaseTransaction> {
+pub async fn begin(lease: &mut Lease) -> Result<DatabaseTransaction> {
     let options = TransactionOptions {
         // A deferred transaction that reads before it writes would fail whenever another one writes in between.
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    Ok(echo::transaction("BEGIN", writer.begin_with_options(options)).await?)
+    let database = lease.database();
+    Ok(lease.run(echo::transaction("BEGIN", database.begin_with_options(options))).await?)
+}
+
+/// Commits the transaction.
+///
+/// # Errors
+/// [`Error::OutcomeUnknown`] unless the database says that it rolled the transaction back.
+pub async fn commit(lease: &mut Lease, txn: DatabaseTransaction) -> Result<()> {
+    match lease.run(echo::transaction("COMMIT", txn.commit())).await {
+        Err(error) if classify(&error) == ErrorClass::Unavailable => {
+            Err(Error::OutcomeUnknown(error))
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Rolls the transaction back, unless its connection is broken and about to be closed.
+pub async fn roll_back(lease: &mut Lease, txn: DatabaseTransaction) {
+    if lease.is_broken() {
+        return;
+    }
+    if let Err(failure) = lease.run(echo::transaction("ROLLBACK", txn.rollback())).await {
+        log::warn!("cannot roll back: {failure}");
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +135,7 @@ mod tests {
     use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, Set};
 
     use super::*;
-    use crate::testing::{demo_database, writer};
+    use crate::testing::demo_database;
 
     async fn insert_item(txn: &DatabaseTransaction) -> Result<item::Model> {
         let row = item::ActiveModel {
@@ -108,7 +152,12 @@ mod tests {
     async fn run(failures: u32, error: fn(DbErr) -> Error) -> (Result<i64>, u32, u64) {
         let (_directory, db) = demo_database().await;
         let attempts = AtomicU32::new(0);
-        let outcome = with_retries(writer(&db), &failing(failures, error, &attempts)).await;
+        let outcome = with_retries(
+            db.writer_pool(),
+            TimeLimit::Ordinary,
+            &failing(failures, error, &attempts),
+        )
+        .await;
         let items = item::Entity::find().count(db.reader()).await.unwrap();
         (outcome, attempts.into_inner(), items)
     }

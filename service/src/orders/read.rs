@@ -113,15 +113,16 @@ pub fn stream(
     pages(move |after| {
         let db = db.clone();
         async move {
+            let reader = db.stream_reader(after.is_none());
             let page = PageRequest::ascending(field, STREAM_PAGE, after);
             if page.after.is_none() {
-                let first = first_page(db.reader(), &page, filter, with_customer).await?;
+                let first = first_page(reader, &page, filter, with_customer).await?;
                 if let Some(first) = first {
                     return Ok(first);
                 }
             }
             let expand = Expand { customer: with_customer, ..Expand::default() };
-            list(db.reader(), &page, filter, expand).await
+            list(reader, &page, filter, expand).await
         }
     })
 }

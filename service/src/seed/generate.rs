@@ -90,7 +90,7 @@ pub async fn generate(
         return Err(Error::NothingToOrder);
     }
     let progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(progress);
-    db.write(move |txn| Box::pin(Generator::new(txn, plan, Arc::clone(&progress)).run())).await
+    db.write_many(move |txn| Box::pin(Generator::new(txn, plan, Arc::clone(&progress)).run())).await
 }
 
 struct Generator<'a> {

@@ -3,6 +3,7 @@
 mod crashes;
 mod hostile_input;
 mod ledger;
+mod network;
 mod outages;
 mod overload;
 mod processes;
@@ -25,6 +26,7 @@ pub fn cases() -> Vec<Case> {
     [
         crashes::cases(),
         hostile_input::cases(),
+        network::cases(),
         outages::cases(),
         overload::cases(),
         processes::cases(),
@@ -41,7 +43,7 @@ fn repetitions(variable: &str, default: u32) -> u32 {
 }
 
 /// Waits until the condition is true; panics with its description after [`EVENT_TIMEOUT`].
-async fn eventually(description: &str, mut is_true: impl AsyncFnMut() -> bool) {
+pub async fn eventually(description: &str, mut is_true: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_true().await {
         assert!(started.elapsed() < EVENT_TIMEOUT, "never true: {description}");

@@ -1,0 +1,81 @@
+//! Readiness: what the database allows, found by a probe in the background.
+
+use std::{
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
+
+use actix_web::{rt::time::sleep, web::Data};
+use service::Database;
+
+/// Pause between two probes.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the database allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseAccess {
+    /// Nothing, for this reason.
+    Nothing(&'static str),
+    /// Reading: it is a standby, or read-only.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// What the last probe found.
+#[derive(Debug)]
+pub struct Readiness(RwLock<DatabaseAccess>);
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(RwLock::new(DatabaseAccess::Nothing("the server is starting")))
+    }
+}
+
+impl Readiness {
+    /// Returns what the last probe found.
+    pub fn access(&self) -> DatabaseAccess {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Probes the database, and logs a change.
+    pub async fn probe(&self, db: &Database) {
+        let found = service::silently(probe(db)).await;
+        let before = self.access();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = found;
+        match found {
+            _ if found == before => {}
+            DatabaseAccess::Nothing(reason) => log::warn!("not ready: {reason}"),
+            DatabaseAccess::Read => log::warn!("the database is read-only"),
+            DatabaseAccess::Write => log::info!("ready"),
+        }
+    }
+}
+
+/// Probes the database every second until the task is aborted.
+pub async fn watch(readiness: Data<Readiness>, db: Database) {
+    loop {
+        sleep(INTERVAL).await;
+        readiness.probe(&db).await;
+    }
+}
+
+async fn probe(db: &Database) -> DatabaseAccess {
+    match migration::pending(db.probe()).await {
+        Ok(pending) if pending.is_empty() => {}
+        Ok(_) => return DatabaseAccess::Nothing("the database's schema is behind"),
+        Err(error) => {
+            log::debug!("not ready: {error}");
+            return DatabaseAccess::Nothing(
+                "the database is unavailable, or has a schema that this server does not know",
+            );
+        }
+    }
+    match db.test_write().await {
+        Ok(()) => DatabaseAccess::Write,
+        Err(error) => {
+            log::debug!("not writable: {error}");
+            DatabaseAccess::Read
+        }
+    }
+}

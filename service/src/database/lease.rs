@@ -1,0 +1,168 @@
+//! Lease of a pooled connection: for one statement or transaction, by a deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    error_class::{Damage, damage},
+    pool::{Connection, InUseGuard, Shared},
+};
+use crate::Error;
+
+/// Permits of a lease: of the pool, and of the share for bulk reads.
+pub type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+/// Connection that is taken from its pool until this is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    held: Arc<Held>,
+    state: State,
+    deadline: Option<Instant>,
+}
+
+/// What a lease holds, and after it a task that waits for the connection.
+#[derive(Debug)]
+struct Held {
+    pool: Arc<Shared>,
+    connection: Connection,
+    _permits: Permits,
+    _tracked: InUseGuard,
+}
+
+/// What is known of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It waits for a statement.
+    Ready,
+    /// A statement runs. If the lease is dropped now, its user has left.
+    Running,
+    /// It did not answer, or not as it should.
+    Broken,
+}
+
+/// Error with the database's error in it.
+pub trait HasDbErr: From<DbErr> {
+    /// Returns the database's error if it is the reason.
+    fn db_err(&self) -> Option<&DbErr>;
+}
+
+impl HasDbErr for DbErr {
+    fn db_err(&self) -> Option<&DbErr> {
+        Some(self)
+    }
+}
+
+impl HasDbErr for Error {
+    fn db_err(&self) -> Option<&DbErr> {
+        match self {
+            Self::Conflict(error)
+            | Self::Contention(error)
+            | Self::Unavailable(error)
+            | Self::OutcomeUnknown(error)
+            | Self::Internal(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Lease {
+    pub(super) fn new(
+        pool: Arc<Shared>,
+        connection: Connection,
+        limit: Duration,
+        permits: Permits,
+        tracked: InUseGuard,
+    ) -> Self {
+        let held = Held { pool, connection, _permits: permits, _tracked: tracked };
+        let deadline = Some(Instant::now() + limit);
+        Self { held: Arc::new(held), state: State::Ready, deadline }
+    }
+
+    /// Removes the deadline, for a transaction that may take long.
+    pub fn remove_deadline(&mut self) {
+        self.deadline = None;
+    }
+
+    #[cfg(test)]
+    pub fn expire_in(&mut self, limit: Duration) {
+        self.deadline = Some(Instant::now() + limit);
+    }
+
+    /// Returns whether the connection is not to be used any more.
+    pub fn is_broken(&self) -> bool {
+        self.state == State::Broken
+    }
+
+    /// Returns the connection, for [`Lease::run`].
+    pub fn database(&self) -> DatabaseConnection {
+        self.held.connection.database.clone()
+    }
+
+    /// Runs `work`, which uses the connection, until the deadline of the lease.
+    pub async fn run<T, E: HasDbErr>(
+        &mut self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let Held { pool, connection, .. } = &*self.held;
+        self.state = State::Running;
+        let Some(outcome) = until(self.deadline, work).await else {
+            connection.interrupt.set();
+            pool.give_up_all();
+            self.state = State::Broken;
+            return Err(silent().into());
+        };
+        self.state = match outcome.as_ref().err().and_then(HasDbErr::db_err).map(damage) {
+            None | Some(Damage::None) => State::Ready,
+            Some(Damage::Connection) => State::Broken,
+            Some(Damage::Network) => {
+                pool.give_up_all();
+                State::Broken
+            }
+        };
+        outcome
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Held { pool, connection, .. } = &*self.held;
+        match self.state {
+            State::Ready => pool.give_back(connection.clone()),
+            State::Running => {
+                connection.interrupt.set();
+                pool.runtime().spawn(recover(Arc::clone(&self.held), self.deadline));
+            }
+            State::Broken => {}
+        }
+    }
+}
+
+/// Waits until the statement whose user left has ended, and gives the connection back.
+async fn recover(held: Arc<Held>, deadline: Option<Instant>) {
+    let Held { pool, connection, .. } = &*held;
+    match until(deadline, connection.database.ping()).await {
+        Some(Ok(())) => {
+            connection.interrupt.reset();
+            pool.give_back(connection.clone());
+        }
+        Some(Err(_)) => {}
+        None => pool.give_up_all(),
+    }
+}
+
+/// Returns the outcome, or `None` if the deadline passes before.
+async fn until<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+fn silent() -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()))
+}

@@ -1,0 +1,59 @@
+//! Outages: while the database cannot be reached, one task at a time tries to, and the others fail at once.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sea_orm::DbErr;
+
+/// Pause between two attempts to reach the database.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest time for which an attempt keeps others from trying as well.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Whether the database could be reached when a connection was last opened.
+#[derive(Debug, Default)]
+pub struct Outage(Mutex<Option<Down>>);
+
+#[derive(Debug)]
+struct Down {
+    reason: DbErr,
+    next_attempt: Instant,
+}
+
+impl Outage {
+    /// Runs `open`, which opens a connection; fails at once with the reason of an earlier failure if another task
+    /// tries, or has just tried in vain.
+    pub async fn unless_down<T>(
+        &self,
+        open: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        if let Some(reason) = self.begin_attempt() {
+            return Err(reason);
+        }
+        let outcome = open.await;
+        *self.state() = outcome
+            .as_ref()
+            .err()
+            .map(|error| Down { reason: error.clone(), next_attempt: Instant::now() + PAUSE });
+        outcome
+    }
+
+    /// Returns the reason to fail at once, or `None` if the caller is to try.
+    fn begin_attempt(&self) -> Option<DbErr> {
+        let mut state = self.state();
+        let down = state.as_mut()?;
+        let now = Instant::now();
+        if now < down.next_attempt {
+            return Some(down.reason.clone());
+        }
+        down.next_attempt = now + ATTEMPT;
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Down>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,117 @@
+//! Loss of the network to the database server.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout};
+
+use super::eventually;
+use crate::{
+    cases,
+    harness::{
+        app::App,
+        case::Case,
+        client::{ALEX, Client, MILK, TestResponse},
+        database::TestDatabase,
+    },
+};
+
+/// Time within which the service must be restored after the network is.
+const RESTORED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Longest time that a request may take in an outage: the deadline of a statement, and some patience.
+const LONGEST_WAIT: Duration = Duration::from_secs(14);
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = cases![SERVERS;
+        the_service_recovers_from_a_silent_network,
+        connections_of_clients_that_left_in_a_silence_recover,
+    ];
+    cases.extend(cases![SERVERS; a_refusal_is_reported_at_once]);
+    cases
+}
+
+/// Sends a read and an order, and returns whether both succeed. Each answer comes in time and is a success or 503.
+async fn serves(client: &Client) -> bool {
+    let mut succeeded = true;
+    for order in [false, true] {
+        let sent = Instant::now();
+        let response = if order {
+            client.place_order(ALEX, &[(MILK, 1)]).await
+        } else {
+            client.get("/api/v1/orders/1").await
+        };
+        assert!(sent.elapsed() < LONGEST_WAIT, "{:?} {response:?}", sent.elapsed());
+        if !response.status.is_success() {
+            response.assert_problem(503);
+            succeeded = false;
+        }
+    }
+    succeeded
+}
+
+async fn the_service_recovers_from_a_silent_network(db: &TestDatabase) {
+    let (proxy, url) = db.behind_proxy().await;
+    let app = App::start(&url, &["--demo", "--max-connections", "4"]).await;
+    assert!(join_all((0..8).map(|_| serves(&app.client))).await.into_iter().all(|served| served));
+
+    proxy.be_silent();
+    let in_silence = join_all((0..8).map(|_| serves(&app.client)));
+    let restored = async {
+        eventually("the server is not ready", async || {
+            app.client.get("/livez").await.assert_status(200);
+            app.client.get("/readyz").await.status == 503
+        })
+        .await;
+        proxy.pass_new_connections();
+        let passes_since = Instant::now();
+        eventually("the server is ready", async || app.client.get("/readyz").await.status == 200)
+            .await;
+        eventually("requests succeed", async || serves(&app.client).await).await;
+        passes_since.elapsed()
+    };
+    let (_, elapsed) = tokio::join!(in_silence, restored);
+    assert!(elapsed < RESTORED_WITHIN, "{elapsed:?}");
+    // Each of the four connections is a new one.
+    assert!(join_all((0..16).map(|_| serves(&app.client))).await.into_iter().all(|served| served));
+    println!("fault injection: {} restored {elapsed:?} after the network", db.backend.name());
+}
+
+async fn connections_of_clients_that_left_in_a_silence_recover(db: &TestDatabase) {
+    let (proxy, url) = db.behind_proxy().await;
+    let app = App::start(&url, &["--demo", "--max-connections", "4"]).await;
+    proxy.be_silent();
+    let leaving = (0..8).map(|_| timeout(Duration::from_millis(300), serves(&app.client)));
+    assert!(join_all(leaving).await.iter().all(Result::is_err));
+    sleep(Duration::from_millis(500)).await;
+    proxy.pass_new_connections();
+    let passes_since = Instant::now();
+    eventually("requests succeed", async || serves(&app.client).await).await;
+    assert!(passes_since.elapsed() < RESTORED_WITHIN, "{:?}", passes_since.elapsed());
+    assert!(join_all((0..16).map(|_| serves(&app.client))).await.into_iter().all(|served| served));
+}
+
+async fn a_refusal_is_reported_at_once(db: &TestDatabase) {
+    let (proxy, url) = db.behind_proxy().await;
+    let app = App::start(&url, &["--demo"]).await;
+    proxy.disconnect();
+    let unreachable = TestDatabase::at(db.backend, url.clone());
+    for command in [&["migrate", "status"][..], &["seed", "demo"], &["serve"], &["api-key", "list"]]
+    {
+        let started = Instant::now();
+        let output = unreachable.run(command).await;
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command:?} {message}");
+        assert!(message.contains("Connection refused"), "{command:?} {message}");
+        assert!(!message.contains("timed out"), "{command:?} {message}");
+        assert!(started.elapsed() < Duration::from_secs(3), "{command:?} {:?}", started.elapsed());
+    }
+    // The first requests meet connections that were closed, and the later ones a refusal.
+    for _ in 0..20 {
+        let sent = Instant::now();
+        let response = TestResponse::of(app.client.request("GET", "/api/v1/orders/1")).await;
+        response.assert_problem(503);
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?} {response:?}", sent.elapsed());
+    }
+    app.logged("Connection refused").await;
+}
