@@ -183,7 +183,7 @@ async fn an_unreachable_database_is_503(db: &TestDatabase) {
         response.assert_problem(503);
         assert_eq!(response.header("retry-after"), "1");
         let line = app.logged(&format!("{}: ", response.request_id())).await;
-        assert!(line.contains("refused") || line.contains("expected to read"), "{line}");
+        assert!(!line.contains("timed out"), "{line}");
     }
     app.client.get("/").await.assert_status(200);
 

@@ -10,9 +10,11 @@ use std::{
 
 use database_url::{Backend, DatabaseUrl};
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DbErr, RuntimeErr,
+    ConnectOptions, DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr,
     sqlx::{
         self, Connection as _, Executor,
+        mysql::MySqlConnectOptions,
+        postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -75,13 +77,16 @@ impl Connector {
 
     /// Opens a connection, or fails with the reason: at once if the server refuses.
     ///
-    /// It is a pool of one, which opens no other connection: with a pool for each connection, one that does not answer
-    /// can be given up without the others.
+    /// It is a pool of one: with a pool for each connection, one that does not answer can be given up without the others.
     pub async fn open(&self) -> Result<(DatabaseConnection, Interrupt), DbErr> {
         let interrupt = Interrupt::default();
         let opening = self.url.connect(|options| self.set(options, &interrupt));
         match timeout(self.timeout, opening).await {
-            Ok(opened) => Ok((opened?, interrupt)),
+            Ok(opened) => {
+                let connection = opened?;
+                open_no_other(&connection);
+                Ok((connection, interrupt))
+            }
             Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!(
                 "no connection within {} s",
                 self.timeout.as_secs()
@@ -104,6 +109,26 @@ impl Connector {
             Backend::Postgres => postgres(options),
             Backend::MySql => mysql(options),
         }
+    }
+}
+
+/// Keeps a pool of one from opening another connection when it has lost its own: it would wait for a server that refuses.
+fn open_no_other(connection: &DatabaseConnection) {
+    use DatabaseConnectionType::{
+        SqlxMySqlPoolConnection, SqlxPostgresPoolConnection, SqlxSqlitePoolConnection,
+    };
+    let nowhere = "/dev/null/nowhere";
+    match &connection.inner {
+        SqlxPostgresPoolConnection(_) => connection
+            .get_postgres_connection_pool()
+            .set_connect_options(PgConnectOptions::new_without_pgpass().socket(nowhere)),
+        SqlxMySqlPoolConnection(_) => connection
+            .get_mysql_connection_pool()
+            .set_connect_options(MySqlConnectOptions::new().socket(nowhere)),
+        SqlxSqlitePoolConnection(_) => connection
+            .get_sqlite_connection_pool()
+            .set_connect_options(SqliteConnectOptions::new().filename(nowhere)),
+        DatabaseConnectionType::Disconnected => {}
     }
 }
 

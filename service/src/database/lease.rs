@@ -116,6 +116,9 @@ impl Lease {
             self.state = State::Broken;
             return Err(silent().into());
         };
+        // The driver had closed the connection, and may not open another one.
+        let is_lost = |error: &E| matches!(error.db_err(), Some(DbErr::Conn(_)));
+        let outcome = outcome.map_err(|error| if is_lost(&error) { lost().into() } else { error });
         self.state = match outcome.as_ref().err().and_then(HasDbErr::db_err).map(damage) {
             None | Some(Damage::None) => State::Ready,
             Some(Damage::Connection) => State::Broken,
@@ -165,4 +168,8 @@ async fn until<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> O
 
 fn silent() -> DbErr {
     DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()))
+}
+
+fn lost() -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal("the connection was lost".to_owned()))
 }

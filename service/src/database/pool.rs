@@ -13,8 +13,8 @@ use std::{
 };
 
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr,
-    ExecResult, QueryResult, Statement, prelude::async_trait,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult,
+    Statement, prelude::async_trait,
 };
 use tokio::{
     runtime::Handle,
@@ -118,23 +118,6 @@ pub(super) struct Connection {
     generation: u64,
 }
 
-impl Connection {
-    /// Returns false if the driver has closed the connection, as it does when it fails after a statement. It would open
-    /// another one, and wait for a server that refuses.
-    fn is_open(&self) -> bool {
-        use DatabaseConnectionType::{
-            SqlxMySqlPoolConnection, SqlxPostgresPoolConnection, SqlxSqlitePoolConnection,
-        };
-        let size = match &self.database.inner {
-            SqlxSqlitePoolConnection(_) => self.database.get_sqlite_connection_pool().size(),
-            SqlxPostgresPoolConnection(_) => self.database.get_postgres_connection_pool().size(),
-            SqlxMySqlPoolConnection(_) => self.database.get_mysql_connection_pool().size(),
-            _ => 0,
-        };
-        size > 0
-    }
-}
-
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
@@ -212,9 +195,6 @@ impl Pool {
     async fn idle_connection(&self) -> Option<Connection> {
         while let Some(Idle { connection, since }) = self.shared.take_idle() {
             let idle_for = since.elapsed();
-            if !connection.is_open() {
-                continue;
-            }
             if idle_for < TEST_AFTER {
                 return Some(connection);
             }
