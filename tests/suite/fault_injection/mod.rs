@@ -7,6 +7,7 @@ mod network;
 mod outages;
 mod overload;
 mod processes;
+mod read_only;
 mod slow_and_large_requests;
 
 use std::{
@@ -30,6 +31,7 @@ pub fn cases() -> Vec<Case> {
         outages::cases(),
         overload::cases(),
         processes::cases(),
+        read_only::cases(),
         slow_and_large_requests::cases(),
     ]
     .into_iter()
