@@ -1,5 +1,6 @@
 //! Fault-injection tests: the failures listed in `docs/reliability.md` that need more than one request.
 
+mod backups;
 mod crashes;
 mod hostile_input;
 mod ledger;
@@ -25,6 +26,7 @@ use crate::harness::{app::EVENT_TIMEOUT, backend::Backend, case::Case, database:
 
 pub fn cases() -> Vec<Case> {
     [
+        backups::cases(),
         crashes::cases(),
         hostile_input::cases(),
         network::cases(),
