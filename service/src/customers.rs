@@ -167,7 +167,7 @@ const STREAM_PAGE: u64 = 500;
 pub fn stream(db: Database) -> impl Stream<Item = Result<Page<Customer>>> {
     pages(move |after| {
         let db = db.clone();
-        async move { stream_page(db.stream_reader(after.is_none()), after).await }
+        async move { stream_page(db.page_reader(after.is_none()), after).await }
     })
 }
 

@@ -66,7 +66,7 @@ async fn report_revenue(
         Some(By::Month) => Period::Month,
         Some(By::Day) | None => Period::Day,
     };
-    let revenue = reports::revenue(db.bulk_reader(), from.0, to.0, by).await;
+    let revenue = reports::revenue(db.report_reader(), from.0, to.0, by).await;
     Ok(Json(revenue.map_err(|error| Problem::from(error).or_400())?))
 }
 
@@ -97,5 +97,5 @@ async fn report_best_sellers(
 ) -> Result<Json<Vec<BestSeller>>, Problem> {
     let BestSellersQuery { from, to, limit } = query.0;
     let limit = parse_limit(limit.as_deref(), DEFAULT_LIMIT, MAX_PAGE_SIZE)?;
-    Ok(Json(reports::best_sellers(db.bulk_reader(), from.0, to.0, limit).await?))
+    Ok(Json(reports::best_sellers(db.report_reader(), from.0, to.0, limit).await?))
 }

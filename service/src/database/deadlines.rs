@@ -15,8 +15,8 @@ pub const IDLE_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time within which an ordinary statement must have been answered, or a transaction must be done.
 pub const ORDINARY: Duration = Duration::from_secs(10);
 
-/// Time within which a statement of a report or a stream must have been answered.
-pub const BULK: Duration = Duration::from_secs(35);
+/// Time within which a report must have been answered.
+pub const REPORT: Duration = Duration::from_secs(35);
 
 /// Time within which a probe or a test of an idle connection must have been answered.
 pub const PROBE: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::Error;
 
-/// Permits of a lease: of the pool, and of the share for bulk reads.
+/// Permits of a lease: of the pool, and of the part of it that the user has.
 pub type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// Connection that is taken from its pool until this is dropped.

@@ -51,7 +51,8 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Database {
     reader: Pool,
-    bulk_reader: Pool,
+    report_reader: Pool,
+    page_reader: Pool,
     probe: Pool,
     writer: Writer,
     max_connections: usize,
@@ -99,11 +100,12 @@ impl Database {
             (Writer::Concurrent(all.clone(), Handle::current()), all)
         };
         drop(reader.lease().await?);
-        let bulk_reader = reader.for_bulk_reads();
+        let report_reader = reader.part(4, deadlines::REPORT);
+        let page_reader = reader.part(2, deadlines::ORDINARY);
         let deadline = deadlines::PROBE;
         let probe =
             pool("probe", Role::Reader, Limits { acquire_timeout: deadline, deadline, ..one });
-        Ok(Self { reader, bulk_reader, probe, writer, max_connections, counters })
+        Ok(Self { reader, report_reader, page_reader, probe, writer, max_connections, counters })
     }
 
     /// Returns the pool for reading. Each statement takes a connection and gives it back.
@@ -112,16 +114,16 @@ impl Database {
         &self.reader
     }
 
-    /// Returns the pool for reports, streams and other reads of many rows: it takes at most half of the connections, and
-    /// its statements may run for longer.
+    /// Returns the pool for reports: it uses at most a quarter of the connections, and its statements may run for longer.
     #[must_use]
-    pub fn bulk_reader(&self) -> &Pool {
-        &self.bulk_reader
+    pub fn report_reader(&self) -> &Pool {
+        &self.report_reader
     }
 
-    /// Returns the pool for a page of a stream: the first one may be all that there is.
-    pub(crate) fn stream_reader(&self, is_first_page: bool) -> &Pool {
-        if is_first_page { &self.reader } else { &self.bulk_reader }
+    /// Returns the pool for a page of a stream: at most half of the connections, unless it is the first page, which may
+    /// be all that there is.
+    pub(crate) fn page_reader(&self, is_first: bool) -> &Pool {
+        if is_first { &self.reader } else { &self.page_reader }
     }
 
     /// Returns a pool of one connection apart from the others, for readiness probes: it answers within 2 s.

@@ -87,8 +87,10 @@ pub struct Counters {
 #[derive(Clone, Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
-    /// Share of the connections for bulk reads; `None` if this handle is for ordinary statements.
-    bulk: Option<Arc<Semaphore>>,
+    /// Permits for the part of the connections that this handle may use; `None` for all.
+    part: Option<Arc<Semaphore>>,
+    /// Time that a statement or transaction may take.
+    deadline: Duration,
 }
 
 /// State that all handles of a pool share.
@@ -131,7 +133,7 @@ pub(super) struct Limits {
     pub max_connections: usize,
     /// Time that a task waits for a free connection.
     pub acquire_timeout: Duration,
-    /// Time that an ordinary statement or transaction may take.
+    /// Time that a statement or transaction may take.
     pub deadline: Duration,
 }
 
@@ -156,14 +158,15 @@ impl Pool {
             counters: Arc::clone(counters),
             runtime: Handle::current(),
         };
-        Self { shared: Arc::new(shared), bulk: None }
+        Self { shared: Arc::new(shared), part: None, deadline: limits.deadline }
     }
 
-    /// Returns a handle for reports, streams and other reads of many rows. They have half of the connections, so that
-    /// others are left for ordinary statements, and more time.
-    pub(super) fn for_bulk_reads(&self) -> Self {
-        let share = (self.shared.limits.max_connections / 2).max(1);
-        Self { shared: Arc::clone(&self.shared), bulk: Some(Arc::new(Semaphore::new(share))) }
+    /// Returns a handle that uses at most one in `parts` of the connections, so that others are left for other handles,
+    /// with a deadline of its own.
+    pub(super) fn part(&self, parts: usize, deadline: Duration) -> Self {
+        let connections = (self.shared.limits.max_connections / parts).max(1);
+        let part = Some(Arc::new(Semaphore::new(connections)));
+        Self { shared: Arc::clone(&self.shared), part, deadline }
     }
 
     /// Takes a connection, an idle one or else a new one.
@@ -177,18 +180,16 @@ impl Pool {
             Some(connection) => connection,
             None => self.open().await?,
         };
-        let deadline =
-            if self.bulk.is_some() { deadlines::BULK } else { self.shared.limits.deadline };
-        Ok(Lease::new(Arc::clone(&self.shared), connection, deadline, permits, tracked))
+        Ok(Lease::new(Arc::clone(&self.shared), connection, self.deadline, permits, tracked))
     }
 
     async fn permits(&self) -> Result<Permits, DbErr> {
         let timeout = self.shared.limits.acquire_timeout;
-        let bulk = match &self.bulk {
-            Some(share) => Some(permit(share, timeout).await?),
+        let part = match &self.part {
+            Some(part) => Some(permit(part, timeout).await?),
             None => None,
         };
-        Ok((permit(&self.shared.permits, timeout).await?, bulk))
+        Ok((permit(&self.shared.permits, timeout).await?, part))
     }
 
     /// Returns an idle connection that is not too old and answers.
@@ -363,7 +364,7 @@ mod tests {
     async fn a_statement_ends_when_its_user_leaves_and_the_connection_is_used_again() {
         let (_directory, db) = demo_database().await;
         for _ in 0..5 {
-            for pool in [db.reader(), db.bulk_reader()] {
+            for pool in [db.reader(), db.report_reader()] {
                 let running = timeout(Duration::from_millis(50), pool.query_all_raw(endless()));
                 running.await.expect_err("the statement should not end by itself");
                 until_unused(pool).await;
@@ -406,11 +407,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bulk_reads_leave_connections_to_others() {
+    async fn reports_leave_connections_to_others() {
         let (_directory, db) = demo_database().await;
-        let bulk: Vec<_> = (0..4)
+        let reports: Vec<_> = (0..4)
             .map(|_| {
-                let pool = db.bulk_reader().clone();
+                let pool = db.report_reader().clone();
                 tokio::spawn(async move { pool.query_all_raw(endless()).await })
             })
             .collect();
@@ -418,7 +419,7 @@ mod tests {
             let count = item::Entity::find().count(db.reader());
             assert_eq!(timeout(Duration::from_secs(2), count).await.unwrap().unwrap(), 4);
         }
-        bulk.iter().for_each(tokio::task::JoinHandle::abort);
+        reports.iter().for_each(tokio::task::JoinHandle::abort);
         until_unused(db.reader()).await;
     }
 }

@@ -113,7 +113,7 @@ pub fn stream(
     pages(move |after| {
         let db = db.clone();
         async move {
-            let reader = db.stream_reader(after.is_none());
+            let reader = db.page_reader(after.is_none());
             let page = PageRequest::ascending(field, STREAM_PAGE, after);
             if page.after.is_none() {
                 let first = first_page(reader, &page, filter, with_customer).await?;

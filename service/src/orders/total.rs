@@ -32,7 +32,7 @@ pub async fn totals(db: &Database, order_ids: Vec<i64>, most: usize) -> Result<V
     }
     in_tasks(order_ids, db.tasks_per_request(), |order_id| {
         let db = db.clone();
-        async move { find_total(db.bulk_reader(), order_id).await }
+        async move { find_total(db.reader(), order_id).await }
     })
     .await
 }

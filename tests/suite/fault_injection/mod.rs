@@ -2,6 +2,7 @@
 
 mod backups;
 mod crashes;
+mod expensive_reads;
 mod hostile_input;
 mod ledger;
 mod network;
@@ -28,6 +29,7 @@ pub fn cases() -> Vec<Case> {
     [
         backups::cases(),
         crashes::cases(),
+        expensive_reads::cases(),
         hostile_input::cases(),
         network::cases(),
         outages::cases(),
