@@ -30,6 +30,10 @@ use super::{
 /// Number of SQLite's instructions between two looks at [`Interrupt`], some tens of microseconds.
 const INSTRUCTIONS: i32 = 10_000;
 
+/// Lets a PostgreSQL server notice within some 25 s that this machine is gone, and release its locks.
+const POSTGRES_KEEPALIVE: &str = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
+    SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000";
+
 /// Purpose of a connection. It decides about its options on SQLite, which has one writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -141,6 +145,17 @@ fn postgres(options: &mut ConnectOptions) {
             ("statement_timeout", &statement),
             ("idle_in_transaction_session_timeout", &idle),
         ])
+    });
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                // Not every server knows these.
+                if let Err(error) = connection.execute(POSTGRES_KEEPALIVE).await {
+                    log::debug!("the server keeps connections of lost clients: {error}");
+                }
+                Ok(())
+            })
+        })
     });
 }
 

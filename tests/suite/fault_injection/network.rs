@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::eventually;
@@ -23,12 +24,13 @@ const RESTORED_WITHIN: Duration = Duration::from_secs(15);
 const LONGEST_WAIT: Duration = Duration::from_secs(14);
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = cases![SERVERS;
+    cases![SERVERS;
         the_service_recovers_from_a_silent_network,
         connections_of_clients_that_left_in_a_silence_recover,
-    ];
-    cases.extend(cases![SERVERS; a_refusal_is_reported_at_once]);
-    cases
+        a_refusal_is_reported_at_once,
+        a_commit_of_unknown_outcome_is_said_to_be_so,
+        a_transaction_whose_connection_breaks_is_run_again,
+    ]
 }
 
 /// Sends a read and an order, and returns whether both succeed. Each answer comes in time and is a success or 503.
@@ -114,4 +116,39 @@ async fn a_refusal_is_reported_at_once(db: &TestDatabase) {
         assert!(sent.elapsed() < Duration::from_secs(2), "{:?} {response:?}", sent.elapsed());
     }
     app.logged("Connection refused").await;
+}
+
+/// Places an order with an idempotency key.
+async fn place_with_key(client: &Client, key: &str) -> TestResponse {
+    let order = json!({"customer_id": ALEX, "items": [{"id": MILK, "quantity": 1}]});
+    let request = client.request("POST", "/api/v1/orders").header("idempotency-key", key);
+    TestResponse::of(request.json(&order)).await
+}
+
+async fn a_commit_of_unknown_outcome_is_said_to_be_so(db: &TestDatabase) {
+    let (proxy, url) = db.behind_proxy().await;
+    let app = App::start(&url, &["--demo"]).await;
+    proxy.cut_after("COMMIT");
+    let unknown = place_with_key(&app.client, "once").await;
+    let problem = unknown.assert_problem(503);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("may or may not have been carried out"), "{detail}");
+    // The server carries out the commit, whose answer is lost.
+    eventually("the order is stored", async || db.count("orders").await == 4).await;
+    let repeated = place_with_key(&app.client, "once").await;
+    repeated.assert_status(201);
+    assert_eq!(repeated.header("idempotency-replayed"), "true");
+    assert_eq!(db.count("orders").await, 4);
+}
+
+async fn a_transaction_whose_connection_breaks_is_run_again(db: &TestDatabase) {
+    drop(db.serve_demo().await);
+    let (proxy, url) = db.behind_proxy().await;
+    for (n, before_commit) in (4..).zip(["BEGIN", "customer", "order_items"]) {
+        // The text of a statement is sent once on each connection, which prepares it.
+        let app = App::start(&url, &["--max-connections", "1"]).await;
+        proxy.cut_after(before_commit);
+        app.client.place_order(ALEX, &[(MILK, 1)]).await.assert_status(201);
+        assert_eq!(db.count("orders").await, n);
+    }
 }
