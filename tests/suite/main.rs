@@ -15,6 +15,7 @@
 
 mod auth;
 mod cli;
+mod clients;
 mod concurrency;
 mod echo;
 mod errors;
@@ -41,6 +42,7 @@ fn main() {
     let cases: Vec<Case> = [
         auth::cases(),
         cli::cases(),
+        clients::cases(),
         concurrency::cases(),
         echo::cases(),
         errors::cases(),

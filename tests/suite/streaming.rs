@@ -124,7 +124,8 @@ async fn stalled_reader(app: &App) -> TcpStream {
 async fn stalled_readers_hold_no_connection(db: &TestDatabase) {
     const PAGES: usize = 300;
     db.generate(500 * u32::try_from(PAGES).unwrap(), 10, 10, 1).await;
-    let app = db.serve(&["--max-connections", "2"]).await;
+    let readers = ["--max-expensive-requests", "32", "--client-share", "100"];
+    let app = db.serve(&[&["--max-connections", "2"], &readers[..]].concat()).await;
     let before = app.mark().await;
     let mut stalled = Vec::new();
     for _ in 0..32 {

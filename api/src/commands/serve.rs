@@ -10,11 +10,14 @@ use super::{
     authentication::{self, AuthenticationArgs},
     database::DatabaseArgs,
 };
-use crate::server::{
-    application::{Application, Settings},
-    drain,
-    limits::Limits,
-    tls,
+use crate::{
+    middleware::client_address::TrustedProxies,
+    server::{
+        application::{Application, Settings},
+        drain,
+        limits::Limits,
+        tls,
+    },
 };
 
 /// Options of the server.
@@ -52,6 +55,8 @@ pub struct Options {
     shutdown_timeout: u16,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    proxies: TrustedProxies,
     /// Apply pending migrations first
     #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = FalseyValueParser::new())]
     migrate: bool,
@@ -82,6 +87,7 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         tls: options.tls()?,
         authentication,
         limits: options.limits,
+        proxies: options.proxies.clone(),
         drain: drain::Settings {
             delay: Duration::from_secs(options.drain_delay.into()),
             timeout: Duration::from_secs(options.shutdown_timeout.into()),

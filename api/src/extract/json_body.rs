@@ -3,13 +3,12 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, dev::Payload, http::StatusCode, rt::time::timeout,
-    web::Bytes,
+    FromRequest, HttpMessage, HttpRequest, dev::Payload, http::StatusCode, web::Bytes,
 };
 use deserr::Deserr;
 
-use super::{field_errors::FieldErrors, strict_json::StrictJson};
-use crate::{respond::problem::Problem, server::limits::Limits};
+use super::{body, field_errors::FieldErrors, strict_json::StrictJson};
+use crate::respond::problem::Problem;
 
 /// JSON body, read field by field.
 pub struct JsonBody<T>(pub T);
@@ -29,16 +28,8 @@ pub fn receive(
     request: &HttpRequest,
     payload: &mut Payload,
 ) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
-    let acceptable = check_content_type(request).and_then(|()| Limits::of(request));
-    let bytes = Bytes::from_request(request, payload);
-    async move {
-        let limits = acceptable?;
-        let Ok(bytes) = timeout(limits.body_timeout, bytes).await else {
-            let detail = "the body did not arrive in time";
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
-        };
-        bytes.map_err(|error| refuse(&error, limits))
-    }
+    let acceptable = check_content_type(request).and_then(|()| body::receive(request, payload));
+    async move { acceptable?.await }
 }
 
 /// Reads a body and reports all errors in its fields at once.
@@ -66,15 +57,6 @@ fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "the body must be JSON, with Content-Type: application/json",
     ))
-}
-
-fn refuse(error: &actix_web::Error, limits: Limits) -> Problem {
-    let status = error.as_response_error().status_code();
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let max = limits.max_body_bytes;
-        return Problem::new(status, format!("the body must have at most {max} bytes"));
-    }
-    Problem::new(status, error.to_string())
 }
 
 #[cfg(test)]

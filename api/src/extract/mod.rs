@@ -3,6 +3,7 @@
 //! Each describes its parameters for OpenAPI. Names of query parameters are checked by the registry of routes, so
 //! several extractors can read the same query.
 
+mod body;
 mod cursor;
 pub mod domain;
 pub mod expand;
@@ -19,16 +20,14 @@ pub mod timestamp;
 
 use actix_web::{
     error::PathError,
-    web::{PathConfig, PayloadConfig, ServiceConfig},
+    web::{PathConfig, ServiceConfig},
 };
 
 use crate::respond::problem::Problem;
 
-/// Configures the framework's extractors: an error in a path becomes a problem, and bodies are limited.
-pub fn configure(config: &mut ServiceConfig, max_body_bytes: usize) {
-    config
-        .app_data(PathConfig::default().error_handler(|error, _| refuse_path(&error).into()))
-        .app_data(PayloadConfig::new(max_body_bytes));
+/// Configures the framework's extractors: an error in a path becomes a problem.
+pub fn configure(config: &mut ServiceConfig) {
+    config.app_data(PathConfig::default().error_handler(|error, _| refuse_path(&error).into()));
 }
 
 /// The framework itself would answer 404.

@@ -131,12 +131,12 @@ async fn check(request: &ServiceRequest) -> Result<(), Refusal> {
         let invalid = "the API key is unknown, has expired or was revoked";
         return Err(Refusal::unauthorized(invalid, INVALID_TOKEN));
     };
+    RequestLimiter::of(request.request())?.check_api_key(&caller)?;
     if caller.role < needed {
         let (given, needed) = (caller.role.as_str(), needed.as_str());
         let detail = format!("an API key of role {needed} is required; this one has role {given}");
         return Err(Problem::new(StatusCode::FORBIDDEN, detail).into());
     }
-    RequestLimiter::of(request.request())?.check_api_key(&caller)?;
     request.extensions_mut().insert(caller);
     Ok(())
 }

@@ -2,13 +2,38 @@
 
 use actix_web::middleware::{Condition, DefaultHeaders, Logger};
 
+use super::client_address::TrustedProxies;
+use crate::respond::problem::Problem;
+
 /// Target of the access log.
 const TARGET: &str = "access";
 
-/// Middleware: logs each request with status, size, duration and request id, unless the log filter excludes them.
+/// First letter of a line that is not written: the request was refused because of limits, and is part of a summary.
+const SHED: &str = "\0";
+
+/// Middleware: logs each request with its client, status, size, duration and request id, unless the log filter excludes
+/// them.
 pub fn access_log() -> Condition<Logger> {
-    let logger = Logger::new(r#"%a "%r" %s %b bytes %Ts %{x-request-id}o"#).log_target(TARGET);
+    let format = r#"%{shed}xo%{client}xi "%r" %s %b bytes %Ts %{x-request-id}o"#;
+    let logger = Logger::new(format)
+        .log_target(TARGET)
+        .custom_response_replace("shed", |response| {
+            let error = response.response().error();
+            let problem = error.and_then(|error| error.as_error::<Problem>());
+            let is_shed = problem.is_some_and(|problem| problem.shed().is_some());
+            if is_shed { SHED.to_owned() } else { String::new() }
+        })
+        .custom_request_replace("client", |request| {
+            let client = TrustedProxies::client_of(request.request());
+            client.map_or_else(|| "-".to_owned(), |client| client.to_string())
+        });
     Condition::new(log::log_enabled!(target: TARGET, log::Level::Info), logger)
+}
+
+/// Returns whether a line of the access log is not to be written.
+#[must_use]
+pub fn is_shed(target: &str, line: &str) -> bool {
+    target == TARGET && line.starts_with(SHED)
 }
 
 /// Middleware: adds the headers that restrict what a browser does with an answer

@@ -1,33 +1,40 @@
-//! Limits for clients: requests in flight, requests per second, time until the answer begins.
+//! Limits for clients: requests at the same time, requests per second, time until the answer begins.
+//!
+//! A request passes [`limit_requests`], then authentication, then [`limit_client`]. The first gives it a place among the
+//! requests at the same time, and knows only its address and the API key that it names; the second knows the client.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{num::NonZeroU32, sync::Arc};
 
 use actix_web::{
-    Error, HttpRequest,
+    Error, HttpMessage, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, header::AUTHORIZATION},
     middleware::Next,
     web::Data,
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use service::api_keys::Caller;
 
-use crate::{respond::problem::Problem, server::limits::Limits};
+use super::{
+    budgets::{Budgets, Client, ClientId, Permit, Resource},
+    client_address::{AddressGroup, TrustedProxies},
+    refusals::Refusals,
+    shedding::Shed,
+};
+use crate::{
+    respond::{problem::Problem, shed::Reason},
+    server::limits::Limits,
+};
 
 /// Counters of what is limited, shared by all workers.
 pub struct RequestLimiter {
-    in_flight: Arc<AtomicUsize>,
-    streams: Arc<AtomicUsize>,
-    addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    api_keys: Option<DefaultKeyedRateLimiter<String>>,
+    budgets: Arc<Budgets>,
+    addresses: Option<DefaultKeyedRateLimiter<AddressGroup>>,
+    refusals: Option<Refusals>,
+    api_keys: Option<DefaultKeyedRateLimiter<ClientId>>,
+    /// Requests that were refused.
+    pub shed: Shed,
 }
 
 impl RequestLimiter {
@@ -35,41 +42,40 @@ impl RequestLimiter {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            in_flight: Arc::default(),
-            streams: Arc::default(),
+            budgets: Arc::new(Budgets::new(limits)),
             addresses: quota(limits.rate_per_address).map(RateLimiter::keyed),
+            refusals: quota(limits.rate_of_refusals).map(Refusals::new),
             api_keys: quota(limits.rate_per_key).map(RateLimiter::keyed),
+            shed: Shed::default(),
         }
     }
 
     /// Returns the limiter of the server that received the request.
-    pub fn of(request: &HttpRequest) -> Result<Data<Self>, Problem> {
-        let limiter = request.app_data::<Data<Self>>().cloned();
+    pub fn of(request: &HttpRequest) -> Result<&Data<Self>, Problem> {
+        let limiter = request.app_data::<Data<Self>>();
         limiter.ok_or_else(|| Problem::internal("the server has no request limiter"))
     }
 
-    /// Returns the number of requests whose answer has not begun.
+    /// Returns the amount of a resource that requests hold.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Relaxed)
+    pub fn in_use(&self, resource: Resource) -> usize {
+        self.budgets.in_use(resource)
     }
 
     /// Returns whether a request is not answered completely.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.in_flight() > 0 || self.streams.load(Relaxed) > 0
-    }
-
-    /// Counts a stream that is being sent until the guard is dropped.
-    #[must_use]
-    pub fn track_stream(&self) -> InFlightGuard {
-        InFlightGuard::count(&self.streams).0
+        Resource::ALL.iter().any(|(resource, _)| self.in_use(*resource) > 0)
     }
 
     /// Removes clients that have sent no request for a while.
     pub fn purge_idle(&self) {
+        self.budgets.purge();
         if let Some(addresses) = &self.addresses {
             addresses.retain_recent();
+        }
+        if let Some(refusals) = &self.refusals {
+            refusals.purge();
         }
         if let Some(api_keys) = &self.api_keys {
             api_keys.retain_recent();
@@ -78,32 +84,52 @@ impl RequestLimiter {
 
     /// Checks the rate of requests with the caller's API key.
     pub fn check_api_key(&self, caller: &Caller) -> Result<(), Problem> {
-        match &self.api_keys {
-            Some(api_keys) if api_keys.check_key(&caller.id).is_err() => Err(rate_limited()),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_address(&self, request: &ServiceRequest) -> Result<(), Problem> {
-        match (&self.addresses, request.peer_addr()) {
-            (Some(addresses), Some(peer)) if addresses.check_key(&peer.ip()).is_err() => {
-                Err(rate_limited())
+        match (&self.api_keys, ClientId::of_api_key(&caller.id)) {
+            (Some(api_keys), Some(id)) if api_keys.check_key(&id).is_err() => {
+                Err(Reason::RatePerKey.into())
             }
             _ => Ok(()),
         }
     }
 
-    /// Counts a request until the guard is dropped, unless `max` requests are in flight.
-    fn acquire(&self, max: usize) -> Result<InFlightGuard, Problem> {
-        let (guard, before) = InFlightGuard::count(&self.in_flight);
-        if before >= max {
-            return Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many requests at the same time; try again",
-            ));
+    /// Admits a request from this address.
+    fn admit(
+        &self,
+        request: &HttpRequest,
+        address: Option<AddressGroup>,
+    ) -> Result<Admission, Reason> {
+        if let (Some(addresses), Some(address)) = (&self.addresses, &address)
+            && addresses.check_key(address).is_err()
+        {
+            return Err(Reason::RatePerAddress);
         }
-        Ok(guard)
+        if let (Some(refusals), Some(address)) = (&self.refusals, address)
+            && refusals.is_blocked(address)
+            && !claimed_api_key(request).is_some_and(|id| self.budgets.knows(ClientId::ApiKey(id)))
+        {
+            return Err(Reason::RateOfRefusals);
+        }
+        let mut place = self.budgets.acquire(Resource::Requests, 1)?;
+        let client = self.budgets.unauthenticated_client(address, claimed_api_key(request));
+        place.assign(Arc::clone(&client))?;
+        Ok(Admission { place: Some(place), client })
     }
+
+    /// Counts an answer 401 or 403, and returns whether it is above the rate.
+    fn is_above_rate_of_refusals(&self, status: StatusCode, address: Option<AddressGroup>) -> bool {
+        let is_refusal = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let (true, Some(refusals), Some(address)) = (is_refusal, &self.refusals, address) else {
+            return false;
+        };
+        refusals.count(address)
+    }
+}
+
+/// Returns the id of the API key that the request names, which may be wrong.
+fn claimed_api_key(request: &HttpRequest) -> Option<[u8; 8]> {
+    let token = request.headers().get(AUTHORIZATION)?.as_bytes();
+    let (_, token) = token.split_at_checked("Bearer mk_".len())?;
+    token.first_chunk().copied()
 }
 
 /// Quota with bursts of two seconds' worth.
@@ -113,31 +139,14 @@ fn quota(per_second: u32) -> Option<Quota> {
     Some(Quota::per_second(rate).allow_burst(burst))
 }
 
-fn rate_limited() -> Problem {
-    Problem::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "too many requests in a short time; send fewer requests per second",
-    )
+/// What an admitted request holds, in its extensions.
+struct Admission {
+    /// Place among the requests at the same time; none while its body arrives.
+    place: Option<Permit>,
+    client: Arc<Client>,
 }
 
-/// Guard of a request or stream that is counted until it is dropped.
-pub struct InFlightGuard(Arc<AtomicUsize>);
-
-impl InFlightGuard {
-    /// Counts one more, and returns the number before.
-    fn count(counter: &Arc<AtomicUsize>) -> (Self, usize) {
-        let before = counter.fetch_add(1, Relaxed);
-        (Self(Arc::clone(counter)), before)
-    }
-}
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Middleware: limits the requests of an address and the requests in flight, before authentication.
+/// Middleware: limits the requests of an address and the requests at the same time, before authentication.
 pub async fn limit_requests(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -146,21 +155,87 @@ pub async fn limit_requests(
     if is_probe(request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    match admit(&request) {
-        Ok(_guard) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(problem) => Ok(request.error_response(problem)),
+    let limiter = RequestLimiter::of(request.request())?.clone();
+    let address = TrustedProxies::client_of(request.request()).map(AddressGroup::from);
+    match limiter.admit(request.request(), address) {
+        Ok(admission) => request.extensions_mut().insert(admission),
+        Err(reason) => return Ok(request.error_response(Problem::from(reason))),
+    };
+    let response = next.call(request).await?;
+    response.request().extensions_mut().remove::<Admission>();
+    if limiter.is_above_rate_of_refusals(response.status(), address) {
+        let problem = Problem::from(Reason::RateOfRefusals);
+        return Ok(response.error_response(problem));
     }
-}
-
-fn admit(request: &ServiceRequest) -> Result<InFlightGuard, Problem> {
-    let limiter = RequestLimiter::of(request.request())?;
-    limiter.check_address(request)?;
-    limiter.acquire(Limits::of(request.request())?.max_concurrent_requests)
+    Ok(response.map_into_boxed_body())
 }
 
 /// Returns whether a supervisor asks for the state of the service.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics")
+}
+
+/// Middleware: limits the requests of a client at the same time, after authentication.
+pub async fn limit_client(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match identify(request.request()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(problem) => Ok(request.error_response(problem)),
+    }
+}
+
+/// Counts the request as that of its API key; one without counts as its address's.
+fn identify(request: &HttpRequest) -> Result<(), Problem> {
+    let limiter = RequestLimiter::of(request)?;
+    let mut extensions = request.extensions_mut();
+    let api_key = extensions.get::<Caller>().and_then(|caller| ClientId::of_api_key(&caller.id));
+    // A probe has no admission.
+    let (Some(id), Some(admission)) = (api_key, extensions.get_mut::<Admission>()) else {
+        return Ok(());
+    };
+    admission.client = limiter.budgets.client(id);
+    if let Some(place) = &mut admission.place {
+        place.assign(Arc::clone(&admission.client))?;
+    }
+    Ok(())
+}
+
+/// Takes an amount of a resource for the client of the request, until the permit is dropped.
+///
+/// # Errors
+/// If the budget or the client's share is used up.
+pub fn acquire(
+    request: &HttpRequest,
+    resource: Resource,
+    amount: usize,
+) -> Result<Permit, Problem> {
+    let mut permit = RequestLimiter::of(request)?.budgets.acquire(resource, amount)?;
+    let extensions = request.extensions();
+    if let Some(admission) = extensions.get::<Admission>() {
+        permit.assign(Arc::clone(&admission.client))?;
+    }
+    Ok(permit)
+}
+
+/// Gives the place of a request back while it waits for its client.
+pub fn leave(request: &HttpRequest) {
+    if let Some(admission) = request.extensions_mut().get_mut::<Admission>() {
+        admission.place = None;
+    }
+}
+
+/// Takes a place for a request that gave its own back.
+///
+/// # Errors
+/// If there is none left.
+pub fn enter(request: &HttpRequest) -> Result<(), Problem> {
+    let place = acquire(request, Resource::Requests, 1)?;
+    if let Some(admission) = request.extensions_mut().get_mut::<Admission>() {
+        admission.place = Some(place);
+    }
+    Ok(())
 }
 
 /// Middleware of each route: the answer must begin before the request timeout.

@@ -13,9 +13,11 @@ use actix_web::{
         },
     },
     middleware::Next,
+    web::Data,
 };
 use uuid::Uuid;
 
+use super::limits::RequestLimiter;
 use crate::respond::problem::Problem;
 
 /// Header that carries the request id in both directions.
@@ -72,7 +74,10 @@ pub async fn answer_problems(
             Some(error) => Problem::of(error),
             None => Problem::of_status(status),
         };
-        problem.log(&id.0);
+        match (problem.shed(), response.request().app_data::<Data<RequestLimiter>>()) {
+            (Some(reason), Some(limiter)) => limiter.shed.count(reason),
+            _ => problem.log(&id.0),
+        }
         response = with_problem(response, &problem, &id);
     }
     response.headers_mut().insert(HEADER, id.to_header()?);

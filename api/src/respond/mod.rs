@@ -2,6 +2,8 @@
 
 pub mod csv;
 pub mod etag;
+pub mod held;
 pub mod page;
 pub mod problem;
+pub mod shed;
 pub mod stream;

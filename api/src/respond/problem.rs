@@ -7,6 +7,8 @@ use serde::Serialize;
 use service::Violation;
 use utoipa::ToSchema;
 
+use super::shed::Reason;
+
 /// Error in a field of the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -45,6 +47,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     /// Cause for the log, which the client does not see.
     cause: Option<String>,
+    /// Limit because of which the request was refused.
+    shed: Option<Reason>,
 }
 
 /// Body of an error response: a problem as of RFC 9457.
@@ -74,7 +78,7 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// Creates a problem with a detail for the client.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new(), cause: None }
+        Self { status, detail: detail.into(), errors: Vec::new(), cause: None, shed: None }
     }
 
     /// Creates a problem with status 400, for a malformed request.
@@ -92,6 +96,12 @@ impl Problem {
     pub fn internal(cause: impl fmt::Display) -> Self {
         let problem = Self::of_status(StatusCode::INTERNAL_SERVER_ERROR);
         Self { cause: Some(cause.to_string()), ..problem }
+    }
+
+    /// Returns the limit because of which the request was refused. Such requests are counted and not logged.
+    #[must_use]
+    pub const fn shed(&self) -> Option<Reason> {
+        self.shed
     }
 
     /// Changes the status of errors in fields to 400, as the tutorial's routes answer them.
@@ -144,6 +154,12 @@ impl Problem {
         } else if self.status.is_server_error() {
             log::warn!("{request_id}: {cause}");
         }
+    }
+}
+
+impl From<Reason> for Problem {
+    fn from(reason: Reason) -> Self {
+        Self { shed: Some(reason), ..Self::new(reason.status(), reason.detail()) }
     }
 }
 

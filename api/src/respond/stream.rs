@@ -5,26 +5,21 @@ use std::{
     future::{Ready, ready},
 };
 
-use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
-    dev::Payload,
-    web::{Bytes, Data},
-};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Bytes};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use service::pagination::Page;
 
 use super::problem::Problem;
 use crate::{
-    middleware::{limits::RequestLimiter, request_id::RequestId},
+    middleware::{budgets::Resource, limits::acquire, request_id::RequestId},
     server::limits::Limits,
 };
 
 /// Sender of streamed answers to a request.
 pub struct StreamResponder {
     max_rows: usize,
-    request_id: RequestId,
-    limiter: Data<RequestLimiter>,
+    request: HttpRequest,
 }
 
 impl FromRequest for StreamResponder {
@@ -32,13 +27,10 @@ impl FromRequest for StreamResponder {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Limits::of(request).and_then(|limits| {
-            Ok(Self {
-                max_rows: limits.max_stream_rows,
-                request_id: RequestId::of(request),
-                limiter: RequestLimiter::of(request)?,
-            })
-        }))
+        ready(
+            Limits::of(request)
+                .map(|limits| Self { max_rows: limits.max_stream_rows, request: request.clone() }),
+        )
     }
 }
 
@@ -72,7 +64,8 @@ impl StreamResponder {
     }
 
     /// Sends `start`, the rows of all pages as `append` writes them, and `end`. A page is read when the client has
-    /// taken the one before. A single page is sent whole, with its length.
+    /// taken the one before. A single page is sent whole, with its length. More than one are part of the budget for
+    /// expensive requests.
     ///
     /// A failure of the first page is an error like any other. When a later one fails, or there are more rows than
     /// the server sends, the connection is aborted, so that a client cannot take a part for the whole.
@@ -108,13 +101,13 @@ impl StreamResponder {
         if is_whole {
             return Ok(answer.body(first));
         }
-        let guard = self.limiter.track_stream();
+        let permit = acquire(&self.request, Resource::Expensive, 1)?;
         let others = pages.map(move |page| {
             // Moved into the closure, which lives as long as the stream.
-            let _ = &guard;
+            let _ = &permit;
             write(page?)
         });
-        let id = self.request_id;
+        let id = RequestId::of(&self.request);
         let others =
             others.inspect_err(move |error| log::error!("{id}: an answer was cut off: {error}"));
         Ok(answer.streaming(stream::iter([Ok(first)]).chain(others)))

@@ -113,6 +113,6 @@ async fn metrics(
     limiter: Data<RequestLimiter>,
     metrics: Data<Metrics>,
 ) -> Result<HttpResponse, Problem> {
-    let text = metrics.text(limiter.in_flight(), &db.stats()).map_err(Problem::internal)?;
+    let text = metrics.text(&limiter, &db.stats()).map_err(Problem::internal)?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text))
 }

@@ -16,7 +16,10 @@ use crate::{
         query::{Query, parse_limit},
         timestamp::Timestamp,
     },
-    respond::problem::Problem,
+    respond::{
+        held::{Expensive, Held},
+        problem::Problem,
+    },
 };
 
 const DEFAULT_LIMIT: u64 = 10;
@@ -60,14 +63,16 @@ struct RevenueQuery {
 async fn report_revenue(
     db: Data<Database>,
     query: Query<RevenueQuery>,
-) -> Result<Json<Vec<Revenue>>, Problem> {
+    permit: Expensive,
+) -> Result<Held<Json<Vec<Revenue>>>, Problem> {
     let RevenueQuery { from, to, by } = query.0;
     let by = match by {
         Some(By::Month) => Period::Month,
         Some(By::Day) | None => Period::Day,
     };
     let revenue = reports::revenue(db.report_reader(), from.0, to.0, by).await;
-    Ok(Json(revenue.map_err(|error| Problem::from(error).or_400())?))
+    let revenue = revenue.map_err(|error| Problem::from(error).or_400())?;
+    Ok(permit.until_sent(Json(revenue)))
 }
 
 /// Parameters of the report of best sellers.
@@ -94,8 +99,10 @@ struct BestSellersQuery {
 async fn report_best_sellers(
     db: Data<Database>,
     query: Query<BestSellersQuery>,
-) -> Result<Json<Vec<BestSeller>>, Problem> {
+    permit: Expensive,
+) -> Result<Held<Json<Vec<BestSeller>>>, Problem> {
     let BestSellersQuery { from, to, limit } = query.0;
     let limit = parse_limit(limit.as_deref(), DEFAULT_LIMIT, MAX_PAGE_SIZE)?;
-    Ok(Json(reports::best_sellers(db.report_reader(), from.0, to.0, limit).await?))
+    let best = reports::best_sellers(db.report_reader(), from.0, to.0, limit).await?;
+    Ok(permit.until_sent(Json(best)))
 }

@@ -26,8 +26,9 @@ use crate::{
     extract,
     middleware::{
         authentication::{self, Authentication},
+        client_address::TrustedProxies,
         framework::{access_log, security_headers},
-        limits::{RequestLimiter, limit_requests},
+        limits::{RequestLimiter, limit_client, limit_requests},
         metrics::measure,
         request_id,
     },
@@ -49,6 +50,8 @@ pub struct Settings {
     pub authentication: Authentication,
     /// Limits for requests.
     pub limits: Limits,
+    /// Proxies that may name the client of a request.
+    pub proxies: TrustedProxies,
     /// Settings of the shutdown.
     pub drain: drain::Settings,
 }
@@ -69,12 +72,13 @@ pub struct Application {
 impl Application {
     /// Builds a server and binds it to its address.
     pub fn build(db: Database, settings: Settings) -> Result<Self> {
-        let Settings { listen, workers, tls, authentication, limits, drain } = settings;
+        let Settings { listen, workers, tls, authentication, limits, proxies, drain } = settings;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let limiter = Data::new(RequestLimiter::new(&limits));
         let draining = Data::new(Draining::default());
         let readiness = Data::new(Readiness::default());
         let metrics = Data::new(Metrics::new()?);
+        let proxies = Data::new(proxies);
         let shared = (Data::new(db.clone()), limiter.clone(), draining.clone(), readiness.clone());
         let server = HttpServer::new(move || {
             let (db, limiter, draining, readiness) = shared.clone();
@@ -85,20 +89,24 @@ impl Application {
                 .app_data(draining)
                 .app_data(metrics.clone())
                 .app_data(Data::new(limits))
+                .app_data(proxies.clone())
                 .app_data(authentication)
                 // Each middleware wraps those before it.
+                .wrap(from_fn(limit_client))
                 .wrap(from_fn(authentication::authenticate))
                 .wrap(from_fn(limit_requests))
                 .wrap(from_fn(request_id::answer_problems))
                 .wrap(from_fn(measure))
                 .wrap(security_headers(scheme))
                 .wrap(access_log())
-                .configure(|config| extract::configure(config, limits.max_body_bytes))
+                .configure(extract::configure)
                 .configure(routes::configure)
         })
         .workers(workers)
         .keep_alive(KeepAlive::Timeout(Duration::from_mins(1)))
         .client_request_timeout(limits.header_timeout)
+        // A request ends when its client has closed the connection, also if only its sending half.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(CLOSE_TIMEOUT.as_secs());
         let server = match tls {
@@ -131,6 +139,7 @@ impl Application {
             actix_web::rt::spawn(readiness::watch(self.readiness, self.db.clone())),
             actix_web::rt::spawn(purge_keys(self.db.clone(), self.limits.key_time_to_live())),
             actix_web::rt::spawn(purge_clients(self.limiter.clone())),
+            actix_web::rt::spawn(log_shed(self.limiter.clone())),
         ];
         let handle = self.server.handle();
         let (db, limiter) = (self.db.clone(), self.limiter.clone());
@@ -144,6 +153,7 @@ impl Application {
             Ok(closed) => closed?,
             Err(_) => log::warn!("connections to the database did not close in time"),
         }
+        self.limiter.shed.log_summary();
         log::info!("stopped");
         Ok(())
     }
@@ -168,4 +178,9 @@ async fn purge_clients(limiter: Data<RequestLimiter>) {
         sleep(Duration::from_mins(1)).await;
         limiter.purge_idle();
     }
+}
+
+/// Logs how many requests are refused because of limits until the task is aborted.
+async fn log_shed(limiter: Data<RequestLimiter>) {
+    limiter.shed.log().await;
 }

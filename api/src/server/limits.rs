@@ -46,7 +46,7 @@ pub struct Limits {
         value_parser = seconds
     )]
     pub request_timeout: Duration,
-    /// Maximum number of requests whose answer has not begun; further ones are answered with 503
+    /// Maximum number of requests that have arrived and whose answer has not begun; further ones are answered with 503
     #[arg(
         long,
         env = "MARKETSVC_MAX_CONCURRENT_REQUESTS",
@@ -54,12 +54,36 @@ pub struct Limits {
         default_value_t = 1024
     )]
     pub max_concurrent_requests: usize,
+    /// Maximum number of reports, exports and other answers of more than one page that are made or sent at the same
+    /// time; further ones are answered with 503
+    #[arg(long, env = "MARKETSVC_MAX_EXPENSIVE_REQUESTS", value_name = "N", default_value_t = 16)]
+    pub max_expensive_requests: usize,
+    /// Maximum memory in bytes for bodies that have not arrived completely; further parts are answered with 503
+    #[arg(
+        long,
+        env = "MARKETSVC_MAX_PENDING_BODY_BYTES",
+        value_name = "N",
+        default_value_t = 64 * 1024 * 1024
+    )]
+    pub max_pending_body_bytes: usize,
+    /// Percentage of each of these three maxima for one API key, or for one address without an API key
+    #[arg(
+        long,
+        env = "MARKETSVC_CLIENT_SHARE",
+        value_name = "PERCENT",
+        default_value_t = 25,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=100)
+    )]
+    pub client_share: usize,
     /// Requests per second from one address, with bursts of two seconds' worth; further ones are answered with 429. 0 is no limit
     #[arg(long, env = "MARKETSVC_RATE_PER_ADDRESS", value_name = "N", default_value_t = 0)]
     pub rate_per_address: u32,
     /// Requests per second with one API key, likewise
     #[arg(long, env = "MARKETSVC_RATE_PER_KEY", value_name = "N", default_value_t = 1000)]
     pub rate_per_key: u32,
+    /// Answers 401 and 403 per second to one address, likewise; 0 is no limit
+    #[arg(long, env = "MARKETSVC_RATE_OF_REFUSALS", value_name = "N", default_value_t = 100)]
+    pub rate_of_refusals: u32,
     /// Maximum number of rows of a page
     #[arg(
         long,

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
 };
 use service::DatabaseStats;
+
+use crate::middleware::{budgets::Resource, limits::RequestLimiter};
 
 type Result<T, E = prometheus::Error> = std::result::Result<T, E>;
 
@@ -42,14 +44,23 @@ impl Metrics {
     }
 
     /// Returns all metrics in Prometheus' text format.
-    pub fn text(&self, in_flight: usize, database: &DatabaseStats) -> Result<String> {
+    pub fn text(&self, limiter: &RequestLimiter, database: &DatabaseStats) -> Result<String> {
         let DatabaseStats { pools, statements, orders_placed } = database;
         let mut families = self.registry.gather();
         families.extend(gauge(
-            ("marketsvc_http_requests_in_flight", "Requests whose answer has not begun"),
+            (
+                "marketsvc_http_requests_in_flight",
+                "Requests that have arrived and whose answer has not begun",
+            ),
             "protocol",
-            [("http", in_flight)],
+            [("http", limiter.in_use(Resource::Requests))],
         )?);
+        families.extend(gauge(
+            ("marketsvc_http_budget_in_use", "Parts of the budgets that requests hold"),
+            "budget",
+            Resource::ALL.map(|(resource, name)| (name, limiter.in_use(resource))),
+        )?);
+        families.extend(shed(limiter)?);
         families.extend(gauge(
             ("marketsvc_db_connections_in_use", "Database connections in use"),
             "pool",
@@ -92,6 +103,16 @@ fn gauge<'a>(
         gauge.get_metric_with_label_values(&[of])?.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
     Ok(gauge.collect())
+}
+
+fn shed(limiter: &RequestLimiter) -> Result<Families> {
+    let name = "marketsvc_http_requests_shed_total";
+    let options = Opts::new(name, "Requests that were refused because of limits");
+    let counters = IntCounterVec::new(options, &["reason"])?;
+    for (reason, number) in limiter.shed.totals() {
+        counters.get_metric_with_label_values(&[reason])?.inc_by(number);
+    }
+    Ok(counters.collect())
 }
 
 fn counter((name, help): (&str, &str), value: u64) -> Result<Families> {

@@ -10,7 +10,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Creates an API key with that role.
-async fn create_api_key(db: &TestDatabase, role: &str) -> String {
+pub async fn create_api_key(db: &TestDatabase, role: &str) -> String {
     let key = db.run_ok(&["api-key", "create", "--role", role, "--name", role]).await;
     key.trim_end().to_owned()
 }

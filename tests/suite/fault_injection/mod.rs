@@ -1,6 +1,7 @@
 //! Fault-injection tests: the failures listed in `docs/reliability.md` that need more than one request.
 
 mod backups;
+mod budgets;
 mod crashes;
 mod expensive_reads;
 mod hostile_input;
@@ -28,6 +29,7 @@ use crate::harness::{app::EVENT_TIMEOUT, backend::Backend, case::Case, database:
 pub fn cases() -> Vec<Case> {
     [
         backups::cases(),
+        budgets::cases(),
         crashes::cases(),
         expensive_reads::cases(),
         hostile_input::cases(),
@@ -82,10 +84,15 @@ async fn unlock_orders(db: &TestDatabase, holder: DatabaseConnection) {
 
 /// Requests `path` and reads only the start of the response, with a small receive buffer.
 async fn stalled_reader(address: &str, path: &str) -> TcpStream {
+    stalled_reader_with(address, path, "").await
+}
+
+/// Requests `path` like [`stalled_reader`], with additional `headers`, each with its line end.
+async fn stalled_reader_with(address: &str, path: &str, headers: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut reader = socket.connect(address.parse().unwrap()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
     reader.write_all(request.as_bytes()).await.unwrap();
     let mut start = [0; 15];
     reader.read_exact(&mut start).await.unwrap();

@@ -137,7 +137,18 @@ async fn stalled_readers_do_not_delay_other_clients(db: &TestDatabase) {
     const PAGES: usize = 120;
     const READERS: usize = 32;
     db.generate(500 * u32::try_from(PAGES).unwrap(), 10, 10, 1).await;
-    let app = db.serve(&["--max-connections", "4", "--acquire-timeout", "1"]).await;
+    let app = db
+        .serve(&[
+            "--max-connections",
+            "4",
+            "--acquire-timeout",
+            "1",
+            "--max-expensive-requests",
+            "32",
+            "--client-share",
+            "100",
+        ])
+        .await;
     let before = app.mark().await;
     let idle = app.peak_memory();
     let mut stalled = Vec::new();

@@ -139,6 +139,14 @@ impl App {
         assert!(status.expect("prlimit is part of util-linux").success());
     }
 
+    /// Returns the sum of all metrics whose line starts with `name`.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.client.get("/metrics").await.body;
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        let values = lines.map(|line| line.rsplit_once(' ').expect("a value").1);
+        values.map(|value| value.parse::<f64>().expect("a number")).sum()
+    }
+
     /// Returns the peak memory of the server process so far, in kB. Linux only.
     pub fn peak_memory(&self) -> i64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.guard.pid()));

@@ -1,5 +1,7 @@
 //! An HTTP client of the service, and responses with assertions.
 
+use std::net::IpAddr;
+
 use reqwest::{
     Method, RequestBuilder, StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
@@ -22,6 +24,12 @@ pub struct Client {
 impl Client {
     pub fn new(base: &str) -> Self {
         Self { base: base.to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// Returns a client of the same server that connects from another loopback address. Linux only.
+    pub fn at_address(&self, address: [u8; 4]) -> Self {
+        let http = reqwest::Client::builder().local_address(IpAddr::from(address));
+        Self { base: self.base.clone(), http: http.build().expect("a client") }
     }
 
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
