@@ -19,6 +19,7 @@ mod concurrency;
 mod echo;
 mod errors;
 mod fault_injection;
+mod files;
 mod harness;
 mod line_totals;
 mod migrations;
@@ -45,6 +46,7 @@ fn main() {
         echo::cases(),
         errors::cases(),
         fault_injection::cases(),
+        files::cases(),
         line_totals::cases(),
         migrations::cases(),
         operation::cases(),

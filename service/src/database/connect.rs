@@ -29,6 +29,7 @@ pub(super) async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Con
     if url.backend() != Backend::Sqlite {
         return Ok(Connections { reader: open(options).await?, sqlite_writer: None });
     }
+    url.create_file();
     // The writer comes first, since it changes the file to a write-ahead log.
     let writer = open_sqlite_writer(sqlite_writer(options.clone())).await?;
     let reader = open(sqlite_reader(options)).await?;
