@@ -1,14 +1,28 @@
 //! Middleware of the framework, configured: access log and security headers.
 
-use actix_web::middleware::{Condition, DefaultHeaders, Logger};
+use actix_web::{
+    HttpMessage,
+    dev::ServiceResponse,
+    middleware::{Condition, DefaultHeaders, Logger},
+};
+use service::api_keys::Caller;
 
 /// Target of the access log.
 const TARGET: &str = "access";
 
-/// Middleware: logs each request with status, size, duration and request id, unless the log filter excludes them.
+/// Middleware: logs each request with status, size, duration, request id and the id of the API key, unless the log
+/// filter excludes them.
 pub fn access_log() -> Condition<Logger> {
-    let logger = Logger::new(r#"%a "%r" %s %b bytes %Ts %{x-request-id}o"#).log_target(TARGET);
+    let logger = Logger::new(r#"%a "%r" %s %b bytes %Ts %{x-request-id}o %{key}xo"#)
+        .log_target(TARGET)
+        .custom_response_replace("key", api_key_id);
     Condition::new(log::log_enabled!(target: TARGET, log::Level::Info), logger)
+}
+
+/// Returns the id of the request's API key, or `-`.
+fn api_key_id(response: &ServiceResponse) -> String {
+    let extensions = response.request().extensions();
+    extensions.get::<Caller>().map_or_else(|| "-".to_owned(), |caller| caller.id.clone())
 }
 
 /// Middleware: adds the headers that restrict what a browser does with an answer

@@ -2,6 +2,7 @@
 
 pub mod authentication;
 pub mod framework;
+pub mod host;
 pub mod limits;
 pub mod metrics;
 pub mod query_parameters;

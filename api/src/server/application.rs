@@ -13,7 +13,7 @@ use actix_web::{
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use rustls::ServerConfig;
-use service::{Database, idempotency};
+use service::{Database, api_keys::KeyUsage, idempotency, secrets::Secret};
 
 use super::{
     clock,
@@ -26,12 +26,16 @@ use crate::{
     middleware::{
         authentication::{self, Authentication},
         framework::{access_log, security_headers},
+        host::{self, AllowedHosts},
         limits::{RequestLimiter, limit_requests},
         metrics::measure,
         request_id,
     },
     routes,
 };
+
+/// Interval at which uses of API keys are written, each key far less often.
+const USAGE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time limit for closing connections at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +50,10 @@ pub struct Settings {
     pub tls: Option<ServerConfig>,
     /// Authentication of requests.
     pub authentication: Authentication,
+    /// Names that clients may use for the server while authentication is off.
+    pub allowed_hosts: AllowedHosts,
+    /// Secret that signs cursors.
+    pub cursor_secret: Secret,
     /// Limits for requests.
     pub limits: Limits,
     /// Settings of the shutdown.
@@ -62,12 +70,17 @@ pub struct Application {
     limiter: Data<RequestLimiter>,
     drain: drain::Settings,
     draining: Data<Draining>,
+    key_usage: Data<KeyUsage>,
 }
 
 impl Application {
     /// Builds a server and binds it to its address.
     pub fn build(db: Database, settings: Settings) -> Result<Self> {
-        let Settings { listen, workers, tls, authentication, limits, drain } = settings;
+        let Settings { listen, workers, tls, authentication, limits, drain, .. } = settings;
+        let (allowed_hosts, cursor_secret) =
+            (Data::new(settings.allowed_hosts), Data::new(settings.cursor_secret));
+        let key_usage = Data::new(KeyUsage::default());
+        let recorded = key_usage.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let limiter = Data::new(RequestLimiter::new(&limits));
         let draining = Data::new(Draining::default());
@@ -82,9 +95,13 @@ impl Application {
                 .app_data(metrics.clone())
                 .app_data(Data::new(limits))
                 .app_data(authentication)
+                .app_data(allowed_hosts.clone())
+                .app_data(cursor_secret.clone())
+                .app_data(recorded.clone())
                 // Each middleware wraps those before it.
                 .wrap(from_fn(authentication::authenticate))
                 .wrap(from_fn(limit_requests))
+                .wrap(from_fn(host::check))
                 .wrap(from_fn(request_id::answer_problems))
                 .wrap(from_fn(measure))
                 .wrap(security_headers(scheme))
@@ -103,7 +120,8 @@ impl Application {
         };
         let server = server.with_context(|| format!("cannot listen at {listen}"))?;
         let addresses = server.addrs();
-        Ok(Self { server: server.run(), addresses, scheme, db, limits, limiter, drain, draining })
+        let server = server.run();
+        Ok(Self { server, addresses, scheme, db, limits, limiter, drain, draining, key_usage })
     }
 
     /// Serves until SIGTERM or SIGINT, then lets running requests finish.
@@ -116,6 +134,7 @@ impl Application {
             actix_web::rt::spawn(self.db.clone().maintain()),
             actix_web::rt::spawn(purge_keys(self.db.clone(), self.limits.key_time_to_live())),
             actix_web::rt::spawn(purge_clients(self.limiter.clone())),
+            actix_web::rt::spawn(record_usage(self.db.clone(), self.key_usage)),
         ];
         let handle = self.server.handle();
         let (db, limiter) = (self.db.clone(), self.limiter.clone());
@@ -152,5 +171,15 @@ async fn purge_clients(limiter: Data<RequestLimiter>) {
     loop {
         sleep(Duration::from_mins(1)).await;
         limiter.purge_idle();
+    }
+}
+
+/// Writes the times at which API keys were used until the task is aborted. A failure is retried with the next uses.
+async fn record_usage(db: Database, usage: Data<KeyUsage>) {
+    loop {
+        sleep(USAGE_INTERVAL).await;
+        if let Err(error) = usage.write(&db).await {
+            log::debug!("cannot record the use of API keys: {error}");
+        }
     }
 }

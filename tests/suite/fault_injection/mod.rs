@@ -1,6 +1,7 @@
 //! Fault-injection tests: the failures listed in `docs/reliability.md` that need more than one request.
 
 mod crashes;
+mod cursors;
 mod hostile_input;
 mod ledger;
 mod outages;
@@ -24,6 +25,7 @@ use crate::harness::{app::EVENT_TIMEOUT, backend::Backend, case::Case, database:
 pub fn cases() -> Vec<Case> {
     [
         crashes::cases(),
+        cursors::cases(),
         hostile_input::cases(),
         outages::cases(),
         overload::cases(),
@@ -41,7 +43,7 @@ fn repetitions(variable: &str, default: u32) -> u32 {
 }
 
 /// Waits until the condition is true; panics with its description after [`EVENT_TIMEOUT`].
-async fn eventually(description: &str, mut is_true: impl AsyncFnMut() -> bool) {
+pub async fn eventually(description: &str, mut is_true: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_true().await {
         assert!(started.elapsed() < EVENT_TIMEOUT, "never true: {description}");
@@ -77,7 +79,7 @@ async fn stalled_reader(address: &str, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut reader = socket.connect(address.parse().unwrap()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     reader.write_all(request.as_bytes()).await.unwrap();
     let mut start = [0; 15];
     reader.read_exact(&mut start).await.unwrap();
