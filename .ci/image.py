@@ -17,6 +17,9 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 
+# What the entry point of the image needs before it becomes the user postgres.
+DATABASE_CAPABILITIES = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+
 
 def check(condition, error):
     if not condition:
@@ -136,8 +139,14 @@ def read_compose(out, port):
     write(out, "settings", service["environment"])
     check(service["environment"]["MARKETSVC_LISTEN"] == f"0.0.0.0:{port}", "MARKETSVC_LISTEN and EXPOSE differ")
     check(all(at.startswith("127.0.0.1:") for at in service["ports"]), "ports must be bound to 127.0.0.1")
-    check(service["read_only"] and service["cap_drop"] == ["ALL"], "the service must be read-only without capabilities")
-    check("no-new-privileges:true" in service["security_opt"], "the service must set no-new-privileges")
+    check(service["read_only"], "the service must be read-only")
+    for name, container in services.items():
+        check(container.get("cap_drop") == ["ALL"], f"{name} must drop all capabilities")
+        check("no-new-privileges:true" in container.get("security_opt", []), f"{name} must set no-new-privileges")
+        check(re.fullmatch(r"[1-9]\d*[mg]", str(container.get("mem_limit"))), f"{name} must have a memory limit")
+        check(container.get("pids_limit", 0) > 0, f"{name} must have a process limit")
+    check("cap_add" not in service, "the service needs no capabilities")
+    check(set(db.get("cap_add", [])) <= DATABASE_CAPABILITIES, "the database needs no further capabilities")
     check(service["depends_on"]["db"]["condition"] == "service_healthy", "the service must wait for a healthy database")
     check("pg_isready" in db["healthcheck"]["test"], "the health check of the database must use pg_isready")
     check("ports" not in db, "the database must not publish ports")

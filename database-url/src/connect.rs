@@ -16,13 +16,15 @@ impl DatabaseUrl {
     /// Opens a pool of connections; `customize` sets its options.
     ///
     /// A pool whose server refuses connections tries again until its timeout, and then only says that it timed out. This
-    /// function fails at once with the reason, such as "connection refused".
+    /// function fails at once with the reason, such as "connection refused". A SQLite file that is created may be read by
+    /// its owner only.
     pub async fn connect(
         &self,
         customize: impl FnOnce(&mut ConnectOptions),
     ) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(&self.url);
         customize(&mut options);
+        self.create_file();
         // On the heap: the futures of connections are large, and would be a part of that of every statement.
         tokio::select! {
             opened = Box::pin(sea_orm::Database::connect(options)) => opened,

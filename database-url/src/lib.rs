@@ -1,13 +1,14 @@
 //! Database URLs. `Display` and `Debug` mask the password.
 
 mod connect;
+mod file;
 
 use std::{fmt, str::FromStr};
 
 use url::Url;
 
 /// URL of a database: `sqlite://file.db?mode=rwc`, `postgres://user:password@host/database` or
-/// `mysql://user:password@host/database`.
+/// `mysql://user:password@host/database`, for which `mariadb://` may be written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     url: String,
@@ -29,11 +30,14 @@ pub enum Backend {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Unknown scheme.
-    #[error("the database URL must start with sqlite:, postgres: or mysql:")]
+    #[error("the database URL must start with sqlite:, postgres:, mysql: or mariadb:")]
     Scheme,
     /// Malformed URL.
     #[error("not a database URL: {0}")]
     Malformed(#[from] url::ParseError),
+    /// URL of a server without `//`, whose password no parser finds.
+    #[error("not a database URL: // must follow the scheme of a database server")]
+    NoServer,
     /// Unescaped delimiter in the password: the parser would read the rest of the password as another
     /// part of the URL, which is printed.
     #[error(
@@ -80,7 +84,12 @@ impl FromStr for DatabaseUrl {
             Backend::Sqlite => check_file(url)?,
             Backend::Postgres | Backend::MySql => check_server(url, backend)?,
         }
-        Ok(Self { url: url.to_owned(), backend })
+        // The driver knows no other name of the scheme.
+        let url = match url.strip_prefix("mariadb:") {
+            Some(rest) => format!("mysql:{rest}"),
+            None => url.to_owned(),
+        };
+        Ok(Self { url, backend })
     }
 }
 
@@ -95,6 +104,9 @@ fn check_file(url: &str) -> Result<(), Error> {
 
 fn check_server(url: &str, backend: Backend) -> Result<(), Error> {
     let url = Url::parse(url)?;
+    if !url.has_authority() {
+        return Err(Error::NoServer);
+    }
     if url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
         return Err(Error::Unescaped);
     }
@@ -132,20 +144,21 @@ fn is_known(backend: Backend, key: &str) -> bool {
     nested || key == "statement-cache-capacity" || shared.contains(&key) || own.contains(&key)
 }
 
-/// Prints the URL with a masked password and without options.
+/// Prints the URL with a masked password and without options. A user name with an escaped character is masked too: it
+/// may be user and password, separated by an escaped `:`.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = self.url.split('?').next().unwrap_or_default();
-        match Url::parse(bare) {
-            Ok(mut url) if url.password().is_some() => {
-                // An error means that the URL has no host, so it cannot have a password.
-                if url.set_password(Some("***")).is_err() {
-                    return f.write_str("***");
-                }
-                write!(f, "{url}")
-            }
-            _ => f.write_str(bare),
+        let Ok(mut url) = Url::parse(bare) else { return f.write_str(bare) };
+        if url.password().is_none() && !url.username().contains('%') {
+            return f.write_str(bare);
         }
+        let user = if url.username().contains('%') { "***" } else { url.username() }.to_owned();
+        // An error means that the URL has no host, so it cannot have a user.
+        if url.set_username(&user).and_then(|()| url.set_password(Some("***"))).is_err() {
+            return f.write_str("***");
+        }
+        write!(f, "{url}")
     }
 }
 
@@ -176,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn mariadb_is_another_name_for_mysql() {
+        let url: DatabaseUrl = "mariadb://joe:s3cret@db/shop".parse().unwrap();
+        assert_eq!(url.backend(), Backend::MySql);
+        assert_eq!(url.expose(), "mysql://joe:s3cret@db/shop");
+        assert_eq!(url.to_string(), "mysql://joe:***@db/shop");
+    }
+
+    #[test]
     fn invalid_urls_are_refused_and_secrets_are_not_repeated() {
         for url in [
             "",
@@ -186,6 +207,11 @@ mod tests {
             "mysql://joe:12?s3cret@db/shop",
             "postgres://joe@db/shop?passwort=s3cret",
             "postgres://joe@db/shop?password=12&s3cret",
+            "mysql:joe:s3cret",
+            "postgres:/joe:s3cret@db/shop",
+            "mariadb:joe:s3cret@db/shop",
+            "mariadbs://joe:s3cret@db/shop",
+            "MARIADB://joe:s3cret@db/shop",
             "sqlite::memory:",
             "sqlite://",
             "sqlite://?mode=rwc",
@@ -200,14 +226,43 @@ mod tests {
 #[cfg(test)]
 mod properties {
     use proptest::prelude::*;
+    use sea_orm::{
+        ConnectOptions, Database,
+        sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions},
+    };
+    use tokio::{runtime::Builder, time::timeout};
 
     use super::*;
 
-    /// Formats the result of parsing `url` with `Display` and `Debug`.
+    /// Time limit for the driver, which opens no connection.
+    const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+    /// Formats what is printed of `url`: the result of parsing it with `Display` and `Debug`, and the driver's error.
     fn formatted(url: &str) -> String {
         match url.parse::<DatabaseUrl>() {
-            Ok(url) => format!("{url} {url:?}"),
+            Ok(url) => format!("{url} {url:?} {}", driver_error(&url)),
             Err(error) => format!("{error} {error:?}"),
+        }
+    }
+
+    /// Returns the error with which the driver refuses the URL, before it connects.
+    fn driver_error(url: &DatabaseUrl) -> String {
+        let refused = match url.backend() {
+            Backend::Postgres => url.expose().parse::<PgConnectOptions>().err(),
+            Backend::MySql => url.expose().parse::<MySqlConnectOptions>().err(),
+            Backend::Sqlite => None,
+        };
+        if let Some(error) = refused {
+            return format!("{error} {error:?}");
+        }
+        let mut options = ConnectOptions::new(url.expose());
+        options.connect_lazy(true).sqlx_logging(false);
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let connected =
+            runtime.block_on(async { timeout(CONNECT_TIMEOUT, Database::connect(options)).await });
+        match connected {
+            Ok(Err(error)) => format!("{error} {error:?}"),
+            _ => String::new(),
         }
     }
 
@@ -215,10 +270,19 @@ mod properties {
         #[test]
         fn unescaped_passwords_are_never_printed(
             password in "[!-~]{0,6}s3cret[!-~]{0,6}",
-            scheme in "postgres|postgresql|mysql|mariadb|oracle",
+            scheme in "postgres|postgresql|mysql|mariadb|oracle|MariaDB|mysqlx|postgresq",
         ) {
             for url in [
                 format!("{scheme}://joe:{password}@db.example/shop"),
+                format!("{scheme}:joe:{password}@db.example/shop"),
+                format!("{scheme}:/joe:{password}@db.example/shop"),
+                format!("{scheme}:////joe:{password}@db.example/shop"),
+                format!("{scheme}://joe%3A{password}@db.example/shop"),
+                format!("{scheme}://joe:x:{password}@db.example/shop"),
+                format!("{scheme}://:{password}@db.example/shop"),
+                format!("{scheme}://joe:{password}@/shop"),
+                format!("{scheme}://joe:{password}@db.example:port/shop"),
+                format!("{scheme}://joe:{password}@[::1/shop"),
                 format!("{scheme}://joe:{password}@db.example:5432/shop?sslmode=require"),
                 format!("{scheme}://db.example/shop?user=joe&password={password}"),
                 format!("{scheme}://db.example/shop?password={password}&sslmode=require"),

@@ -48,6 +48,8 @@ pub struct Model {
     /// Time from which the key is refused: UTC.
     pub expires_at: Option<DateTime>,
     pub revoked_at: Option<DateTime>,
+    /// Time of the last use, some minutes behind: UTC.
+    pub last_used_at: Option<DateTime>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -23,6 +23,7 @@ pub mod money;
 pub mod order_items;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod orders;
+pub mod secrets;
 
 pub use api_keys::Role;
 pub use money::Money;

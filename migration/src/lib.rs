@@ -8,6 +8,8 @@ mod lock;
 mod m20261122_000001_create_marketplace;
 mod m20261122_000002_create_idempotency_keys;
 mod m20261122_000003_create_api_keys;
+mod m20261124_000004_create_secrets;
+mod m20261124_000005_add_last_used_to_api_keys;
 mod schema;
 
 pub use command::{Command, pending, run};
@@ -23,6 +25,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_create_marketplace::Migration),
             Box::new(m20261122_000002_create_idempotency_keys::Migration),
             Box::new(m20261122_000003_create_api_keys::Migration),
+            Box::new(m20261124_000004_create_secrets::Migration),
+            Box::new(m20261124_000005_add_last_used_to_api_keys::Migration),
         ]
     }
 }

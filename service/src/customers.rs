@@ -121,7 +121,7 @@ impl SortField for CustomerSort {
 
     fn accepts(self, value: &SortValue) -> bool {
         match self {
-            Self::Id => matches!(value, SortValue::Number(_)),
+            Self::Id => value.is_number(),
             Self::Name => value.is_name(),
         }
     }

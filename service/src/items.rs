@@ -98,7 +98,7 @@ impl SortField for ItemSort {
 
     fn accepts(self, value: &SortValue) -> bool {
         match self {
-            Self::Id | Self::Price => matches!(value, SortValue::Number(_)),
+            Self::Id | Self::Price => value.is_number(),
             Self::Name => value.is_name(),
         }
     }

@@ -14,6 +14,7 @@ pub mod items;
 pub mod orders;
 pub mod pagination;
 pub mod reports;
+pub mod secrets;
 pub mod seed;
 #[cfg(test)]
 mod testing;

@@ -16,13 +16,19 @@ pub fn cases() -> Vec<Case> {
         flags_can_be_set_by_environment_variables,
     ];
     cases.extend(cases![a_port_in_use_is_reported_in_one_line]);
-    cases.extend(cases![SERVERS; the_database_password_is_never_printed]);
+    cases.extend(cases![SERVERS;
+        the_database_password_is_never_printed,
+        a_scheme_may_have_its_other_name,
+    ]);
     cases
 }
 
 async fn an_unusable_database_url_is_reported_in_one_line(_: &TestDatabase) {
     for (url, expected) in [
-        ("oracle://joe:s3cret@127.0.0.1/shop", "must start with sqlite:, postgres: or mysql:"),
+        (
+            "oracle://joe:s3cret@127.0.0.1/shop",
+            "must start with sqlite:, postgres:, mysql: or mariadb:",
+        ),
         ("postgres://joe:s3cret@127.0.0.1:port/shop", "not a database URL"),
         ("sqlite::memory:", "SQLite needs a file"),
         ("postgres://joe@127.0.0.1:1/shop?passwort=s3cret", "unknown option passwort"),
@@ -37,6 +43,16 @@ async fn an_unusable_database_url_is_reported_in_one_line(_: &TestDatabase) {
             "mysql://joe:s3cret@127.0.0.1:1/shop",
             "cannot connect to mysql://joe:***@127.0.0.1:1/shop",
         ),
+        (
+            "mariadb://joe:s3cret@127.0.0.1:1/shop",
+            "cannot connect to mysql://joe:***@127.0.0.1:1/shop",
+        ),
+        ("mysqlx://joe:s3cret@127.0.0.1:1/shop", "must start with sqlite:"),
+        ("MariaDB://joe:s3cret@127.0.0.1:1/shop", "must start with sqlite:"),
+        ("mysql:joe:s3cret", "// must follow the scheme"),
+        ("postgres:joe:s3cret@127.0.0.1:1/shop", "// must follow the scheme"),
+        ("postgres://joe%3As3cret@127.0.0.1:1/shop", "cannot connect to postgres://***:***@"),
+        ("sqlite://joe:s3cret@127.0.0.1:1/shop", "unable to open database file"),
     ] {
         let (serve, migrate, migration) = tokio::join!(
             run(MARKETSVC, url, &["serve", "--acquire-timeout", "1"]),
@@ -87,6 +103,20 @@ async fn the_database_password_is_never_printed(db: &TestDatabase) {
     }
 }
 
+async fn a_scheme_may_have_its_other_name(db: &TestDatabase) {
+    let (scheme, rest) = db.url.split_once("://").unwrap();
+    let other = if scheme == "mysql" { "mariadb" } else { "postgresql" };
+    let url = format!("{other}://{rest}");
+    for (program, args) in [
+        (MIGRATION, &["up"][..]),
+        (MARKETSVC, &["migrate", "status"]),
+        (MARKETSVC, &["api-key", "list"]),
+    ] {
+        let output = run(program, &url, args).await;
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    }
+}
+
 async fn help_names_environment_variables_without_their_values(_: &TestDatabase) {
     for (program, args) in [
         (MARKETSVC, &["--help"][..]),
@@ -113,7 +143,7 @@ async fn an_invalid_command_line_exits_with_2_and_points_to_help(db: &TestDataba
 
 async fn flags_can_be_set_by_environment_variables(db: &TestDatabase) {
     use crate::harness::app::App;
-    for no in ["0", "false", "no", ""] {
+    for no in ["0", "false", "no", "Off"] {
         let env = [("MARKETSVC_MIGRATE", "1"), ("MARKETSVC_DEMO", no)];
         let app = App::start_with(&db.url, &[], &env).await;
         assert_eq!(app.client.get("/api/customers").await.body, "[]");

@@ -86,7 +86,7 @@ async fn a_disconnecting_client_never_leaves_a_partial_order(db: &TestDatabase) 
     let app = db.serve_demo().await;
     let body = r#"{"customer_id":1,"items":[{"id":1,"quantity":1},{"id":2,"quantity":1}]}"#;
     let request = format!(
-        "POST /api/add_new_order HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        "POST /api/add_new_order HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -20,6 +20,7 @@ mod concurrency;
 mod echo;
 mod errors;
 mod fault_injection;
+mod files;
 mod harness;
 mod line_totals;
 mod migrations;
@@ -47,6 +48,7 @@ fn main() {
         echo::cases(),
         errors::cases(),
         fault_injection::cases(),
+        files::cases(),
         line_totals::cases(),
         migrations::cases(),
         operation::cases(),

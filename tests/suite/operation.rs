@@ -178,7 +178,7 @@ async fn a_second_signal_stops_the_server_at_once(db: &TestDatabase) {
     db.generate(100_000, 1, 0, 1).await;
     let mut app = db.serve(&["--shutdown-timeout", "300"]).await;
     let mut stalled = TcpStream::connect(&app.address).await.unwrap();
-    let request = b"GET /api/customers HTTP/1.1\r\nHost: x\r\n\r\n";
+    let request = b"GET /api/customers HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stalled.write_all(request).await.unwrap();
     stalled.read_exact(&mut [0; 1000]).await.unwrap();
     app.stop();

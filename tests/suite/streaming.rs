@@ -112,7 +112,7 @@ async fn orders_are_whole_wherever_a_page_ends(db: &TestDatabase) {
 async fn stalled_reader(app: &App) -> TcpStream {
     let mut reader = TcpStream::connect(&app.address).await.unwrap();
     reader
-        .write_all(b"GET /api/customers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .write_all(b"GET /api/customers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await
         .unwrap();
     let mut start = [0; 512];

@@ -25,9 +25,17 @@ pub enum Command {
         /// Name of the holder or the purpose
         #[arg(long, value_parser = name)]
         name: Name,
-        /// Days until the API key expires; without it the API key does not expire
-        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=36500))]
-        expires_in_days: Option<u16>,
+        /// Days until the API key expires
+        #[arg(
+            long,
+            value_name = "DAYS",
+            default_value_t = 365,
+            value_parser = clap::value_parser!(u16).range(1..=36500)
+        )]
+        expires_in_days: u16,
+        /// Create an API key that does not expire
+        #[arg(long, conflicts_with = "expires_in_days")]
+        no_expiry: bool,
     },
     /// List all API keys, without their secrets
     List,
@@ -42,8 +50,8 @@ pub enum Command {
 pub async fn run(database: &DatabaseArgs, command: Command) -> Result<()> {
     let db = database.open().await?;
     let report = match command {
-        Command::Create { role, name, expires_in_days } => {
-            create(&db, role, name, expires_in_days).await?
+        Command::Create { role, name, expires_in_days, no_expiry } => {
+            create(&db, role, name, (!no_expiry).then_some(expires_in_days)).await?
         }
         Command::List => list(&db).await?,
         Command::Revoke { id } => revoke(&db, id).await?,
@@ -60,7 +68,9 @@ async fn create(db: &Database, role: Role, name: Name, days: Option<u16>) -> Res
     // On standard error, so that a script reads nothing but the API key from standard output.
     let _ = writeln!(
         io::stderr(),
-        "The API key is shown once and cannot be shown again. To revoke it: marketsvc api-key revoke {}",
+        "The API key is shown once and cannot be shown again. It expires: {}. To revoke it: marketsvc api-key \
+         revoke {}",
+        to_the_second(expires_at.map(|time| time.naive_utc()), "never"),
         key.id()
     );
     Ok(key.expose())
@@ -69,10 +79,12 @@ async fn create(db: &Database, role: Role, name: Name, days: Option<u16>) -> Res
 async fn list(db: &Database) -> Result<String> {
     let now = clock::now();
     let keys = api_keys::list(db.reader()).await?;
-    let title = row(["id", "role", "state", "created", "expires", "name"]);
+    let title = row(["id", "role", "state", "created", "expires", "last used", "name"]);
     let rows = keys.iter().map(|key| {
-        let [created, expires] = [Some(key.created_at), key.expires_at].map(to_the_second);
-        row([&key.id, key.role.as_str(), state(key, now), &created, &expires, &key.name])
+        let created = to_the_second(Some(key.created_at), "");
+        let expires = to_the_second(key.expires_at, "never");
+        let used = to_the_second(key.last_used_at, "-");
+        row([&key.id, key.role.as_str(), state(key, now), &created, &expires, &used, &key.name])
     });
     Ok(std::iter::once(title).chain(rows).collect::<Vec<_>>().join("\n"))
 }
@@ -86,8 +98,8 @@ async fn revoke(db: &Database, id: String) -> Result<String> {
     Ok(format!("revoked {id}"))
 }
 
-fn row([id, role, state, created, expires, name]: [&str; 6]) -> String {
-    format!("{id:<8}  {role:<6}  {state:<7}  {created:<20}  {expires:<20}  {name}")
+fn row([id, role, state, created, expires, used, name]: [&str; 7]) -> String {
+    format!("{id:<8}  {role:<6}  {state:<7}  {created:<20}  {expires:<20}  {used:<20}  {name}")
 }
 
 fn state(key: &ApiKey, now: DateTime<Utc>) -> &'static str {
@@ -100,8 +112,8 @@ fn state(key: &ApiKey, now: DateTime<Utc>) -> &'static str {
     }
 }
 
-fn to_the_second(time: Option<NaiveDateTime>) -> String {
-    time.map_or_else(|| "never".to_owned(), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+fn to_the_second(time: Option<NaiveDateTime>, otherwise: &str) -> String {
+    time.map_or_else(|| otherwise.to_owned(), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 fn role() -> impl TypedValueParser<Value = Role> {

@@ -3,10 +3,17 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result, bail};
-use clap::{ValueEnum, builder::FalseyValueParser};
+use clap::ValueEnum;
 use service::{Database, api_keys};
 
-use crate::{middleware::authentication::Authentication, server::clock};
+use super::boolean::StrictBoolean;
+use crate::{
+    middleware::{
+        authentication::Authentication,
+        host::{AllowedHosts, HostName},
+    },
+    server::clock,
+};
 
 /// When requests need an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,9 +36,18 @@ pub struct AuthenticationArgs {
     #[arg(
         long,
         env = "MARKETSVC_INSECURE_NO_AUTH",
-        value_parser = FalseyValueParser::new()
+        value_parser = StrictBoolean
     )]
     insecure_no_auth: bool,
+    /// Without authentication: name or address that clients may use for the server, in addition to localhost and
+    /// loopback addresses; further ones after a comma
+    #[arg(
+        long = "allowed-host",
+        env = "MARKETSVC_ALLOWED_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    allowed_hosts: Vec<HostName>,
 }
 
 impl AuthenticationArgs {
@@ -54,6 +70,11 @@ impl AuthenticationArgs {
                  a proxy or firewall restricts access to it"
             ),
         }
+    }
+
+    /// Returns the names that clients may use for a server without authentication.
+    pub fn allowed_hosts(&self) -> AllowedHosts {
+        AllowedHosts::new(self.allowed_hosts.clone())
     }
 }
 
@@ -97,7 +118,7 @@ mod tests {
             (When::Required, false, Required, Some(Required)),
             (When::Required, true, Required, Some(Required)),
         ] {
-            let args = AuthenticationArgs { auth, insecure_no_auth };
+            let args = AuthenticationArgs { auth, insecure_no_auth, allowed_hosts: vec![] };
             for listen in loopback {
                 assert_eq!(args.resolve(listen).unwrap(), on_loopback, "{listen} {args:?}");
             }

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod authentication;
+mod boolean;
 mod database;
 mod healthcheck;
 mod migrate;
@@ -16,7 +17,8 @@ use std::{
 
 use actix_web::rt::System;
 use anyhow::Result;
-use clap::{Parser, Subcommand, builder::FalseyValueParser};
+use boolean::StrictBoolean;
+use clap::{Parser, Subcommand};
 use database::DatabaseArgs;
 
 use crate::server::logging;
@@ -31,7 +33,7 @@ struct Cli {
     #[command(flatten)]
     database: DatabaseArgs,
     /// Log every SQL statement with its values, which may be personal data, and its duration
-    #[arg(long, global = true, env = "MARKETSVC_ECHO", value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, env = "MARKETSVC_ECHO", value_parser = StrictBoolean)]
     echo: bool,
     /// Format of the log
     #[arg(

@@ -3,11 +3,12 @@
 use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use anyhow::Result;
-use clap::builder::FalseyValueParser;
 use rustls::ServerConfig;
+use service::secrets;
 
 use super::{
     authentication::{self, AuthenticationArgs},
+    boolean::StrictBoolean,
     database::DatabaseArgs,
 };
 use crate::{
@@ -58,10 +59,10 @@ pub struct Options {
     #[command(flatten)]
     proxies: TrustedProxies,
     /// Apply pending migrations first
-    #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = StrictBoolean)]
     migrate: bool,
     /// Apply pending migrations, and load the tutorial's rows if the database is empty
-    #[arg(long, env = "MARKETSVC_DEMO", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MARKETSVC_DEMO", value_parser = StrictBoolean)]
     demo: bool,
 }
 
@@ -86,6 +87,8 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         workers,
         tls: options.tls()?,
         authentication,
+        allowed_hosts: options.authentication.allowed_hosts(),
+        cursor_secret: secrets::of_cursors(&db).await?,
         limits: options.limits,
         proxies: options.proxies.clone(),
         drain: drain::Settings {

@@ -5,30 +5,33 @@ use std::ops::ControlFlow;
 use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
 use service::domain::InvalidLines;
 
-use crate::respond::problem::FieldError;
+use crate::respond::problem::{FieldError, QUOTED, shorten};
 
-/// Number of errors after which reading stops, so that the answer to a large invalid body stays short.
-pub const MAX_ERRORS: usize = 1000;
+/// Number of errors after which further ones are only counted, so that the answer to a large invalid body stays short.
+pub const MAX_ERRORS: usize = 100;
 
-/// Errors in the fields of a body, in document order.
+/// Errors in the fields of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldErrors(pub Vec<FieldError>);
+pub struct FieldErrors {
+    /// The first [`MAX_ERRORS`] of them, in document order.
+    pub listed: Vec<FieldError>,
+    /// Number of further ones.
+    pub omitted: usize,
+}
 
 impl FieldErrors {
     /// Creates an error at `location`.
     pub fn at(location: ValuePointerRef<'_>, detail: impl Into<String>) -> Self {
-        Self(vec![FieldError::new(pointer(location), detail)])
+        Self { listed: vec![FieldError::new(pointer(location), detail)], omitted: 0 }
     }
 
     fn append(earlier: Option<Self>, later: Self) -> ControlFlow<Self, Self> {
         let mut errors = earlier.unwrap_or_default();
-        errors.0.extend(later.0);
-        if errors.0.len() < MAX_ERRORS {
-            ControlFlow::Continue(errors)
-        } else {
-            errors.0.truncate(MAX_ERRORS);
-            ControlFlow::Break(errors)
-        }
+        errors.listed.extend(later.listed);
+        let more = errors.listed.len().saturating_sub(MAX_ERRORS);
+        errors.omitted += later.omitted + more;
+        errors.listed.truncate(MAX_ERRORS);
+        ControlFlow::Continue(errors)
     }
 }
 
@@ -54,9 +57,10 @@ impl DeserializeError for FieldErrors {
                 Self::at(location, format!("must be {}", alternatives(accepted)))
             }
             ErrorKind::MissingField { field } => Self::at(location.push_key(field), "is missing"),
-            ErrorKind::UnknownKey { key, .. } => {
-                Self::at(location.push_key(key), format!("unknown field {key:?}"))
-            }
+            ErrorKind::UnknownKey { key, .. } => Self::at(
+                location.push_key(key),
+                format!("unknown field {:?}", shorten(key, QUOTED)),
+            ),
             ErrorKind::UnknownValue { accepted, .. } => {
                 Self::at(location, format!("must be one of {}", accepted.join(", ")))
             }
@@ -92,7 +96,8 @@ impl MergeWithError<InvalidLines> for FieldErrors {
                 let error = |line: usize, detail| {
                     FieldError::new(format!("{}/{line}/id", pointer(location)), detail)
                 };
-                Self(items.iter().map(|item| error(item.line, item.to_string())).collect())
+                let listed = items.iter().map(|item| error(item.line, item.to_string())).collect();
+                Self { listed, omitted: 0 }
             }
         };
         Self::append(earlier, later)

@@ -3,7 +3,13 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, dev::Payload, http::StatusCode, web::Bytes,
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::{
+        StatusCode,
+        header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue},
+    },
+    web::Bytes,
 };
 use deserr::Deserr;
 
@@ -23,12 +29,14 @@ impl<T: Deserr<FieldErrors> + 'static> FromRequest for JsonBody<T> {
     }
 }
 
-/// Receives a body whose type is JSON, within the limits for its size and time.
+/// Receives a body that is JSON in UTF-8 and not compressed, within the limits for its size and time.
 pub fn receive(
     request: &HttpRequest,
     payload: &mut Payload,
 ) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
-    let acceptable = check_content_type(request).and_then(|()| body::receive(request, payload));
+    let acceptable = check_content_type(request)
+        .and_then(|()| check_content_encoding(request))
+        .and_then(|()| body::receive(request, payload));
     async move { acceptable?.await }
 }
 
@@ -36,17 +44,25 @@ pub fn receive(
 pub fn parse<T: Deserr<FieldErrors>>(body: &[u8]) -> Result<T, Problem> {
     let json: StrictJson = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("cannot read the JSON body: {error}")))?;
-    deserr::deserialize(json).map_err(|FieldErrors(errors)| Problem::invalid(errors))
+    deserr::deserialize(json)
+        .map_err(|FieldErrors { listed, omitted }| Problem::invalid(listed).with_omitted(omitted))
 }
 
 fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
     let mime = request.mime_type().ok().flatten();
-    let json = mime.is_some_and(|mime| {
+    let json = mime.as_ref().is_some_and(|mime| {
         mime.type_() == "application"
             && (mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json"))
     });
     if json {
-        return Ok(());
+        let mut parameters = mime.as_ref().into_iter().flat_map(|mime| mime.params());
+        if parameters.all(|(name, value)| name != "charset" || value == "utf-8") {
+            return Ok(());
+        }
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the charset of the body must be utf-8",
+        ));
     }
     let headers = request.headers();
     let empty = headers.get("content-length").is_none_or(|length| length == "0");
@@ -57,6 +73,22 @@ fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "the body must be JSON, with Content-Type: application/json",
     ))
+}
+
+/// A compressed body would be read as if it were not (RFC 9110, section 15.5.16).
+fn check_content_encoding(request: &HttpRequest) -> Result<(), Problem> {
+    let is_identity = |value: &HeaderValue| {
+        let codings = value.to_str().unwrap_or("?").split(',').map(str::trim);
+        codings
+            .into_iter()
+            .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+    };
+    if request.headers().get_all(CONTENT_ENCODING).all(is_identity) {
+        return Ok(());
+    }
+    let detail = "the body must not be compressed: Content-Encoding must be identity or absent";
+    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    Err(problem.with_header(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }
 
 #[cfg(test)]
@@ -122,7 +154,7 @@ mod properties {
         let body = r#"{"lines": [{"quantity": 0}, 7, {"quantity": 1, "a/b~c": 2}], "qty": 1, "name": null,
             "price": 10.555, "note": 1, "place": null, "id": "1"}"#;
         let body: StrictJson = serde_json::from_str(body).unwrap();
-        let FieldErrors(errors) = deserialize::<Thing, _, _>(body).unwrap_err();
+        let errors = deserialize::<Thing, _, _>(body).unwrap_err().listed;
         let errors: Vec<_> =
             errors.iter().map(|error| (error.pointer.as_str(), error.detail.as_str())).collect();
         assert_eq!(
@@ -144,8 +176,30 @@ mod properties {
     #[test]
     fn the_number_of_errors_is_limited() {
         let lines = json!({"id": 1, "name": "x", "lines": vec![0; 100_000]});
-        let FieldErrors(errors) = read(&lines).unwrap_err();
-        assert_eq!(errors.len(), MAX_ERRORS);
+        let errors = read(&lines).unwrap_err();
+        assert_eq!((errors.listed.len(), errors.omitted), (MAX_ERRORS, 100_000 - MAX_ERRORS));
+    }
+
+    #[test]
+    fn the_answer_to_a_large_invalid_body_is_short_and_counts_what_it_leaves_out() {
+        let many = format!(r#"{{"x{}":1"#, "\u{fffd}".repeat(50));
+        let many: Vec<_> = (0..1000).map(|n| many.replacen('x', &format!("x{n}"), 1)).collect();
+        let many = format!("[{}}}]", many.join("},"));
+        for (body, omitted) in [
+            (format!(r#"{{"{}": 1}}"#, "k".repeat(250_000)), None),
+            (
+                format!(r#"{{"lines": {}}}"#, "[7]".replace('7', &vec!["7"; 120_000].join(","))),
+                Some("119"),
+            ),
+            (format!(r#"{{"lines": {many}}}"#), Some(" further errors")),
+            (format!(r#"{{"a{0}": 1, "a{0}": 1}}"#, "\\u0001".repeat(20_000)), None),
+        ] {
+            let problem = parse::<Thing>(body.as_bytes()).unwrap_err();
+            let answer = problem.body("id");
+            assert!(answer.len() < 64 * 1024, "{} bytes for {}", answer.len(), body.len());
+            let expected = omitted.unwrap_or_default();
+            assert!(problem.to_string().contains(expected), "{problem}");
+        }
     }
 
     proptest! {
@@ -153,7 +207,7 @@ mod properties {
         fn every_error_is_at_a_place_in_the_input(
             input in prop_oneof![json().boxed(), almost_things()],
         ) {
-            let Err(FieldErrors(errors)) = read(&input) else { return Ok(()) };
+            let Err(FieldErrors { listed: errors, .. }) = read(&input) else { return Ok(()) };
             prop_assert!(!errors.is_empty());
             for FieldError { pointer, detail } in errors {
                 let (parent, _) = pointer.rsplit_once('/').unwrap_or_default();

@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-use super::{cursor, field_errors::FieldErrors, query};
+use super::{cursor::CursorSigner, field_errors::FieldErrors, query};
 use crate::{respond::problem::Problem, server::limits::Limits};
 
 const DEFAULT_LIMIT: u64 = 50;
@@ -26,6 +26,7 @@ pub struct PageQuery<Field> {
     path: String,
     query: String,
     context: String,
+    signer: CursorSigner,
 }
 
 #[derive(Deserr)]
@@ -45,13 +46,14 @@ impl<Field: SortField> FromRequest for PageQuery<Field> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Limits::of(request).and_then(|limits| {
-            Self::parse(request.path(), request.query_string(), limits.max_page_size)
+            let signer = CursorSigner::of(request)?;
+            Self::parse(request.path(), request.query_string(), limits.max_page_size, signer)
         }))
     }
 }
 
 impl<Field: SortField> PageQuery<Field> {
-    fn parse(path: &str, query: &str, max: u64) -> Result<Self, Problem> {
+    fn parse(path: &str, query: &str, max: u64, signer: CursorSigner) -> Result<Self, Problem> {
         let Parameters { limit, sort, cursor } = query::read(query)?;
         let limit = query::parse_limit(limit.as_deref(), max.min(DEFAULT_LIMIT), max)?;
         let sort_text = sort.as_deref().unwrap_or("id");
@@ -59,7 +61,7 @@ impl<Field: SortField> PageQuery<Field> {
         let context = format!("{path} {sort_text} ");
         let after = match &cursor {
             Some(text) => {
-                let cursor = cursor::decode(text, &context);
+                let cursor = signer.decode(text, &context);
                 let cursor = cursor.filter(|cursor| sort.field.accepts(&cursor.key));
                 Some(cursor.ok_or_else(|| {
                     Problem::bad_request("invalid cursor for this list and sort order")
@@ -68,14 +70,15 @@ impl<Field: SortField> PageQuery<Field> {
             None => None,
         };
         let request = PageRequest { limit, sort, after };
-        Ok(Self { request, path: path.to_owned(), query: query.to_owned(), context })
+        let (path, query) = (path.to_owned(), query.to_owned());
+        Ok(Self { request, path, query, context, signer })
     }
 }
 
 impl<Field> PageQuery<Field> {
     /// Returns the value of the parameter `cursor` for the page after `next`.
     pub fn next_cursor(&self, next: &Cursor) -> String {
-        cursor::encode(next, &self.context)
+        self.signer.encode(next, &self.context)
     }
 
     /// Returns the URL of the page after `cursor`, with the other parameters unchanged.
@@ -150,14 +153,16 @@ impl<Field: SortField> IntoParams for PageQuery<Field> {
 
 #[cfg(test)]
 mod tests {
-    use service::{items::ItemSort, pagination::SortValue};
+    use chrono::NaiveDateTime;
+    use service::{items::ItemSort, orders::OrderSort, pagination::SortValue};
 
     use super::*;
+    use crate::extract::cursor::tests::signer;
 
     const PATH: &str = "/api/v1/items";
 
     fn parse(query: &str) -> Result<PageQuery<ItemSort>, String> {
-        PageQuery::parse(PATH, query, 20).map_err(|problem| problem.to_string())
+        PageQuery::parse(PATH, query, 20, signer("")).map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -191,10 +196,40 @@ mod tests {
         assert_eq!(second.next_url("x"), format!("{PATH}?sort=name&limit=3&cursor=x"));
         assert!(parse(&query.replace("sort=name", "sort=-name")).is_err());
         assert!(parse(&query.replace("sort=name", "sort=price")).is_err());
-        assert!(PageQuery::<ItemSort>::parse("/api/v1/other", query, 20).is_err());
-        // A cursor with a value that the field cannot have.
-        let odd = Cursor { key: SortValue::Number(1), id: 4 };
-        let odd = page.next_cursor(&odd);
-        assert!(parse(&format!("sort=name&cursor={odd}")).is_err());
+        assert!(PageQuery::<ItemSort>::parse("/api/v1/other", query, 20, signer("")).is_err());
+    }
+
+    /// A database could hold another service's secret; values are checked even if the signature is right.
+    #[test]
+    fn a_signed_cursor_with_a_value_that_the_field_cannot_have_is_refused() {
+        let text = |text: &str| SortValue::Text(text.to_owned());
+        for (sort, key, valid) in [
+            ("name", text("Milk"), true),
+            ("name", text(&"x".repeat(201)), false),
+            ("name", text("a\u{0}"), false),
+            ("name", SortValue::Number(1), false),
+            ("price", SortValue::Number(0), true),
+            ("price", SortValue::Number(-1), false),
+            ("price", text("1"), false),
+        ] {
+            let page = parse(&format!("sort={sort}")).unwrap();
+            let cursor = page.next_cursor(&Cursor { key: key.clone(), id: 4 });
+            let read = parse(&format!("sort={sort}&cursor={cursor}"));
+            assert_eq!(read.is_ok(), valid, "{sort} {key:?}");
+        }
+        let orders =
+            |query: &str| PageQuery::<OrderSort>::parse("/api/v1/orders", query, 20, signer(""));
+        let page = orders("sort=order_time").unwrap_or_else(|problem| panic!("{problem}"));
+        for (time, valid) in [
+            ("9999-12-31T23:59:59.999999", true),
+            ("+10000-01-01T00:00:00", false),
+            ("-0001-01-01T00:00:00", false),
+            ("2016-12-31T23:59:60", false),
+        ] {
+            let key = SortValue::Time(time.parse::<NaiveDateTime>().unwrap());
+            let cursor = page.next_cursor(&Cursor { key, id: 4 });
+            let read = orders(&format!("sort=order_time&cursor={cursor}"));
+            assert_eq!(read.is_ok(), valid, "{time}");
+        }
     }
 }

@@ -27,8 +27,8 @@ pub fn read<T: Deserr<FieldErrors>>(query: &str) -> Result<T, Problem> {
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     let fields = pairs.into_inner().into_iter();
     let query = StrictJson::object(fields.map(|(name, text)| (name, StrictJson::String(text))));
-    deserr::deserialize(query).map_err(|FieldErrors(errors)| {
-        let errors = errors.iter().map(|error| {
+    deserr::deserialize(query).map_err(|FieldErrors { listed, .. }| {
+        let errors = listed.iter().map(|error| {
             let name = error.pointer.trim_start_matches('/');
             format!("{name} {}", error.detail)
         });

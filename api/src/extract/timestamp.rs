@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, SubsecRound, Utc};
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Deserializer, de};
+use service::domain::{FIRST_TIME, LAST_TIME};
 
 use super::field_errors::FieldErrors;
 
@@ -39,16 +40,8 @@ impl FromStr for Timestamp {
             return Err(InvalidTime);
         }
         // With its offset the time may fall into the year 0 or 10000, for which no database has a value.
-        let (first, last) = bounds().ok_or(InvalidTime)?;
-        Ok(Self(written.to_utc().clamp(first, last)))
+        Ok(Self(written.to_utc().clamp(FIRST_TIME.and_utc(), LAST_TIME.and_utc())))
     }
-}
-
-/// Returns the first and the last microsecond of the years 1 to 9999.
-fn bounds() -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let first = NaiveDate::from_ymd_opt(1, 1, 1)?.and_time(NaiveTime::MIN).and_utc();
-    let last = NaiveDate::from_ymd_opt(9999, 12, 31)?.and_hms_micro_opt(23, 59, 59, 999_999)?;
-    Some((first, last.and_utc()))
 }
 
 fn with_offset(text: &str) -> Option<DateTime<FixedOffset>> {
@@ -151,7 +144,7 @@ mod properties {
 
     /// Generates times, a day short of both ends, so that no offset leads beyond them.
     fn times() -> impl Strategy<Value = DateTime<Utc>> {
-        let (first, last) = bounds().unwrap();
+        let (first, last) = (FIRST_TIME.and_utc(), LAST_TIME.and_utc());
         let day = TimeDelta::days(1);
         ((first + day).timestamp_micros()..(last - day).timestamp_micros())
             .prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())

@@ -14,7 +14,7 @@ use actix_web::{
 };
 use service::{
     Database,
-    api_keys::{self, Role},
+    api_keys::{self, KeyUsage, Role},
 };
 use tokio::time::timeout;
 
@@ -40,7 +40,7 @@ pub enum Access {
     Role(Role),
 }
 
-/// Returns the access that a request needs. Unknown paths need an API key too, so that they cannot be told from known
+/// Returns the access that a request needs, by the path that the router matches. Unknown paths need an API key too, so that they cannot be told from known
 /// ones without one.
 #[must_use]
 pub fn required_access(method: &Method, path: &str) -> Access {
@@ -113,7 +113,8 @@ impl From<Problem> for Refusal {
 }
 
 async fn check(request: &ServiceRequest) -> Result<(), Refusal> {
-    let access = required_access(request.method(), request.path());
+    // The path as the router matches it, with percent-encoded characters decoded.
+    let access = required_access(request.method(), request.match_info().as_str());
     let Access::Role(needed) = access else { return Ok(()) };
     if let Some(Authentication::Off) = request.app_data() {
         return Ok(());
@@ -132,12 +133,16 @@ async fn check(request: &ServiceRequest) -> Result<(), Refusal> {
         return Err(Refusal::unauthorized(invalid, INVALID_TOKEN));
     };
     RequestLimiter::of(request.request())?.check_api_key(&caller)?;
+    if let Some(usage) = request.app_data::<Data<KeyUsage>>() {
+        usage.note(&caller.id, clock::now());
+    }
+    // Refused requests have a caller too, for the log.
+    request.extensions_mut().insert(caller.clone());
     if caller.role < needed {
         let (given, needed) = (caller.role.as_str(), needed.as_str());
         let detail = format!("an API key of role {needed} is required; this one has role {given}");
         return Err(Problem::new(StatusCode::FORBIDDEN, detail).into());
     }
-    request.extensions_mut().insert(caller);
     Ok(())
 }
 

@@ -1,6 +1,11 @@
 //! Middleware of the framework, configured: access log and security headers.
 
-use actix_web::middleware::{Condition, DefaultHeaders, Logger};
+use actix_web::{
+    HttpMessage,
+    dev::ServiceResponse,
+    middleware::{Condition, DefaultHeaders, Logger},
+};
+use service::api_keys::Caller;
 
 use super::client_address::TrustedProxies;
 use crate::respond::problem::Problem;
@@ -11,12 +16,13 @@ const TARGET: &str = "access";
 /// First letter of a line that is not written: the request was refused because of limits, and is part of a summary.
 const SHED: &str = "\0";
 
-/// Middleware: logs each request with its client, status, size, duration and request id, unless the log filter excludes
+/// Middleware: logs each request with its client, status, size, duration, request id and the id of the API key, unless the log filter excludes
 /// them.
 pub fn access_log() -> Condition<Logger> {
-    let format = r#"%{shed}xo%{client}xi "%r" %s %b bytes %Ts %{x-request-id}o"#;
+    let format = r#"%{shed}xo%{client}xi "%r" %s %b bytes %Ts %{x-request-id}o %{key}xo"#;
     let logger = Logger::new(format)
         .log_target(TARGET)
+        .custom_response_replace("key", api_key_id)
         .custom_response_replace("shed", |response| {
             let error = response.response().error();
             let problem = error.and_then(|error| error.as_error::<Problem>());
@@ -28,6 +34,12 @@ pub fn access_log() -> Condition<Logger> {
             client.map_or_else(|| "-".to_owned(), |client| client.to_string())
         });
     Condition::new(log::log_enabled!(target: TARGET, log::Level::Info), logger)
+}
+
+/// Returns the id of the request's API key, or `-`.
+fn api_key_id(response: &ServiceResponse) -> String {
+    let extensions = response.request().extensions();
+    extensions.get::<Caller>().map_or_else(|| "-".to_owned(), |caller| caller.id.clone())
 }
 
 /// Returns whether a line of the access log is not to be written.

@@ -4,6 +4,7 @@ pub mod authentication;
 pub mod budgets;
 pub mod client_address;
 pub mod framework;
+pub mod host;
 pub mod limits;
 pub mod metrics;
 pub mod query_parameters;

@@ -11,7 +11,7 @@ use actix_web::{
     web::Query,
 };
 
-use crate::respond::problem::Problem;
+use crate::respond::problem::{Problem, QUOTED, shorten};
 
 /// Names of the query parameters that each method of a path accepts.
 #[derive(Debug, Default)]
@@ -40,6 +40,7 @@ impl QueryParameters {
         let mut seen = Vec::new();
         for (name, _) in pairs.into_inner() {
             let Some(name) = accepted.iter().find(|accepted| **accepted == name) else {
+                let name = shorten(&name, QUOTED);
                 return Err(Problem::bad_request(format!("unknown query parameter {name:?}")));
             };
             if seen.contains(&name) {

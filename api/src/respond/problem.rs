@@ -2,12 +2,24 @@
 
 use std::{borrow::Cow, fmt};
 
-use actix_web::{Error, HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+};
 use serde::Serialize;
 use service::Violation;
 use utoipa::ToSchema;
 
 use super::shed::Reason;
+
+/// Greatest number of characters of the input that a message quotes.
+pub const QUOTED: usize = 64;
+
+/// Greatest number of characters of a pointer or a reason.
+const MAX_CHARS: usize = 256;
 
 /// Error in a field of the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -21,8 +33,20 @@ pub struct FieldError {
 impl FieldError {
     /// Creates an error at `pointer`.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+        Self {
+            pointer: shorten(&pointer.into(), MAX_CHARS).into_owned(),
+            detail: shorten(&detail.into(), MAX_CHARS).into_owned(),
+        }
     }
+}
+
+/// Returns at most `max` characters of `text`, the last one `…` if some were left out.
+pub fn shorten(text: &str, max: usize) -> Cow<'_, str> {
+    let Some((end, _)) = text.char_indices().nth(max) else { return text.into() };
+    let kept = text.get(..end).unwrap_or_default();
+    let mut characters = kept.chars();
+    characters.next_back();
+    format!("{}…", characters.as_str()).into()
 }
 
 /// Places in the input what the service cannot accept.
@@ -45,6 +69,7 @@ pub struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
     /// Cause for the log, which the client does not see.
     cause: Option<String>,
     /// Limit because of which the request was refused.
@@ -78,7 +103,11 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// Creates a problem with a detail for the client.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new(), cause: None, shed: None }
+        let detail = match detail.into() {
+            Cow::Borrowed(detail) => detail.into(),
+            Cow::Owned(detail) => shorten(&detail, MAX_CHARS).into_owned().into(),
+        };
+        Self { status, detail, errors: Vec::new(), header: None, cause: None, shed: None }
     }
 
     /// Creates a problem with status 400, for a malformed request.
@@ -90,6 +119,20 @@ impl Problem {
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "the request cannot be accepted");
         Self { errors, ..problem }
+    }
+
+    /// Says that `omitted` further errors are not listed.
+    pub fn with_omitted(mut self, omitted: usize) -> Self {
+        if omitted > 0 {
+            self.detail =
+                format!("{}; {omitted} further errors are not listed", self.detail).into();
+        }
+        self
+    }
+
+    /// Adds a header to the response.
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some(Box::new((name, value))), ..self }
     }
 
     /// Creates a problem with status 500, whose cause is only logged.
@@ -216,6 +259,10 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::new(self.status)
+        let mut response = HttpResponse::new(self.status);
+        if let Some((name, value)) = self.header.as_deref() {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
     }
 }

@@ -13,7 +13,7 @@ use actix_web::{
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use rustls::ServerConfig;
-use service::{Database, idempotency};
+use service::{Database, api_keys::KeyUsage, idempotency, secrets::Secret};
 
 use super::{
     clock,
@@ -28,12 +28,16 @@ use crate::{
         authentication::{self, Authentication},
         client_address::TrustedProxies,
         framework::{access_log, security_headers},
+        host::{self, AllowedHosts},
         limits::{RequestLimiter, limit_client, limit_requests},
         metrics::measure,
         request_id,
     },
     routes,
 };
+
+/// Interval at which uses of API keys are written, each key far less often.
+const USAGE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time limit for closing connections at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +52,10 @@ pub struct Settings {
     pub tls: Option<ServerConfig>,
     /// Authentication of requests.
     pub authentication: Authentication,
+    /// Names that clients may use for the server while authentication is off.
+    pub allowed_hosts: AllowedHosts,
+    /// Secret that signs cursors.
+    pub cursor_secret: Secret,
     /// Limits for requests.
     pub limits: Limits,
     /// Proxies that may name the client of a request.
@@ -67,12 +75,18 @@ pub struct Application {
     drain: drain::Settings,
     draining: Data<Draining>,
     readiness: Data<Readiness>,
+    key_usage: Data<KeyUsage>,
 }
 
 impl Application {
     /// Builds a server and binds it to its address.
     pub fn build(db: Database, settings: Settings) -> Result<Self> {
-        let Settings { listen, workers, tls, authentication, limits, proxies, drain } = settings;
+        let Settings { listen, workers, tls, authentication, limits, proxies, drain, .. } =
+            settings;
+        let (allowed_hosts, cursor_secret) =
+            (Data::new(settings.allowed_hosts), Data::new(settings.cursor_secret));
+        let key_usage = Data::new(KeyUsage::default());
+        let recorded = key_usage.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let limiter = Data::new(RequestLimiter::new(&limits));
         let draining = Data::new(Draining::default());
@@ -91,10 +105,14 @@ impl Application {
                 .app_data(Data::new(limits))
                 .app_data(proxies.clone())
                 .app_data(authentication)
+                .app_data(allowed_hosts.clone())
+                .app_data(cursor_secret.clone())
+                .app_data(recorded.clone())
                 // Each middleware wraps those before it.
                 .wrap(from_fn(limit_client))
                 .wrap(from_fn(authentication::authenticate))
                 .wrap(from_fn(limit_requests))
+                .wrap(from_fn(host::check))
                 .wrap(from_fn(request_id::answer_problems))
                 .wrap(from_fn(measure))
                 .wrap(security_headers(scheme))
@@ -125,6 +143,7 @@ impl Application {
             drain,
             draining,
             readiness,
+            key_usage,
         })
     }
 
@@ -140,6 +159,7 @@ impl Application {
             actix_web::rt::spawn(purge_keys(self.db.clone(), self.limits.key_time_to_live())),
             actix_web::rt::spawn(purge_clients(self.limiter.clone())),
             actix_web::rt::spawn(log_shed(self.limiter.clone())),
+            actix_web::rt::spawn(record_usage(self.db.clone(), self.key_usage)),
         ];
         let handle = self.server.handle();
         let (db, limiter) = (self.db.clone(), self.limiter.clone());
@@ -183,4 +203,14 @@ async fn purge_clients(limiter: Data<RequestLimiter>) {
 /// Logs how many requests are refused because of limits until the task is aborted.
 async fn log_shed(limiter: Data<RequestLimiter>) {
     limiter.shed.log().await;
+}
+
+/// Writes the times at which API keys were used until the task is aborted. A failure is retried with the next uses.
+async fn record_usage(db: Database, usage: Data<KeyUsage>) {
+    loop {
+        sleep(USAGE_INTERVAL).await;
+        if let Err(error) = usage.write(&db).await {
+            log::debug!("cannot record the use of API keys: {error}");
+        }
+    }
 }

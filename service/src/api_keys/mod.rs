@@ -4,6 +4,7 @@
 //! bits, which cannot be guessed, so the database holds a plain digest of it.
 
 mod key;
+mod usage;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 pub use entity::Role;
@@ -15,6 +16,7 @@ use sea_orm::{
     QuerySelect, QueryTrait, SelectExt,
 };
 use subtle::ConstantTimeEq as _;
+pub use usage::KeyUsage;
 
 use crate::{Database, Error, Result, database::query::CompiledQuery, domain::Name};
 
@@ -48,6 +50,8 @@ pub struct ApiKey {
     pub expires_at: Option<NaiveDateTime>,
     /// Time at which it was revoked: UTC.
     pub revoked_at: Option<NaiveDateTime>,
+    /// Time of the last use, up to a quarter of an hour behind: UTC.
+    pub last_used_at: Option<NaiveDateTime>,
 }
 
 /// Authenticated caller.
@@ -76,6 +80,7 @@ async fn insert(txn: &DatabaseTransaction, new: NewKey, now: DateTime<Utc>) -> R
         created_at: now.naive_utc(),
         expires_at: expires_at.map(|time| time.naive_utc()),
         revoked_at: None,
+        last_used_at: None,
     };
     row.into_active_model().reset_all().insert(txn).await?;
     Ok(key)

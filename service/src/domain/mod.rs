@@ -7,6 +7,7 @@ mod numbers;
 mod order_lines;
 mod schema;
 mod text;
+mod time;
 
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ pub use numbers::{AddressNumber, Price, Quantity};
 pub use order_lines::{InvalidLines, MAX_LINES, OrderLine, OrderLines, RepeatedItem};
 pub use schema::MoneySchema;
 pub use text::{Description, Name, NamePrefix};
+pub use time::{FIRST_TIME, LAST_TIME, is_storable};
 
 /// Reason why a value is not valid, phrased to follow the name of the field: "must not be empty".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,9 @@
 //! Names and descriptions.
 
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory, PrependedConcatenationMark},
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -10,8 +14,8 @@ use utoipa::{
 
 use super::InvalidValue;
 
-/// Name of a customer, an item or an API key: 1 to 200 characters, no control characters, and no white space at
-/// either end, which is invisible and which MySQL ignores in comparisons.
+/// Name of a customer, an item or an API key: 1 to 200 characters, at least one of them visible, no control characters,
+/// and no white space at either end, which is invisible and which MySQL ignores in comparisons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -30,6 +34,9 @@ impl TryFrom<String> for Name {
         }
         if text.trim() != text {
             return Err(InvalidValue::new("must not begin or end with a space"));
+        }
+        if !text.chars().any(is_visible) {
+            return Err(InvalidValue::new("must have a visible character"));
         }
         Ok(Self(text))
     }
@@ -101,6 +108,19 @@ fn check_characters(text: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
+/// Symbol that Unicode counts as visible: a Braille cell without dots.
+const BRAILLE_BLANK: char = '\u{2800}';
+
+/// Returns whether a reader sees the character. By its Unicode properties it is no white space, not ignorable when text
+/// is displayed, and no format character other than the marks that enclose digits.
+fn is_visible(character: char) -> bool {
+    let is_ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character);
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    let is_mark = CodePointSetData::new::<PrependedConcatenationMark>().contains(character);
+    let is_format = category == GeneralCategory::Format && !is_mark;
+    !(character.is_whitespace() || is_ignorable || is_format || character == BRAILLE_BLANK)
+}
+
 /// Regular expression of ECMA 262 for text without control characters.
 const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
@@ -139,13 +159,22 @@ mod tests {
 
     #[test]
     fn names_are_trimmed_printable_and_of_limited_length() {
-        for valid in ["x", "Zoë", "a  b", "\u{202e}rtl", &"ö".repeat(200)] {
+        for valid in ["x", "Zoë", "a  b", "\u{202e}rtl", "\u{301}", "\u{6dd}", &"ö".repeat(200)] {
             assert_eq!(String::from(Name::try_from(valid.to_owned()).unwrap()), valid);
         }
         for (invalid, reason) in [
             ("", "must not be empty"),
             (" a", "must not begin or end with a space"),
             ("a\u{a0}", "must not begin or end with a space"),
+            ("\u{200b}", "must have a visible character"),
+            ("\u{feff}\u{2060}\u{200d}", "must have a visible character"),
+            ("\u{ad}", "must have a visible character"),
+            ("\u{202e}\u{2066}", "must have a visible character"),
+            ("\u{3164}", "must have a visible character"),
+            ("\u{fe0f}\u{34f}", "must have a visible character"),
+            ("\u{e0001}\u{e0fff}", "must have a visible character"),
+            ("\u{fff9}", "must have a visible character"),
+            ("\u{2800}", "must have a visible character"),
             ("a\u{0}b", "must not contain control characters"),
             ("a\nb", "must not contain control characters"),
             (&"x".repeat(201), "must have at most 200 characters"),

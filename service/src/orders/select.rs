@@ -73,8 +73,8 @@ impl SortField for OrderSort {
 
     fn accepts(self, value: &SortValue) -> bool {
         match self {
-            Self::Id => matches!(value, SortValue::Number(_)),
-            Self::OrderTime => matches!(value, SortValue::Time(_)),
+            Self::Id => value.is_number(),
+            Self::OrderTime => value.is_time(),
         }
     }
 

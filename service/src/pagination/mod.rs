@@ -16,6 +16,8 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 pub(crate) use stream::pages;
 
+use crate::domain::{Name, is_storable};
+
 /// Greatest number of rows of a page that a client may ask for.
 pub const MAX_PAGE_SIZE: u64 = 100;
 
@@ -58,7 +60,20 @@ pub enum SortValue {
 impl SortValue {
     /// Returns whether the value is text that a name may hold.
     pub(crate) fn is_name(&self) -> bool {
-        matches!(self, Self::Text(text) if !text.chars().any(char::is_control))
+        let is_stored = |text: &str| {
+            text.chars().count() <= Name::MAX_CHARS && !text.chars().any(char::is_control)
+        };
+        matches!(self, Self::Text(text) if is_stored(text))
+    }
+
+    /// Returns whether the value is an id or an amount in cents.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Self::Number(0..))
+    }
+
+    /// Returns whether the value is a time that every driver can encode.
+    pub(crate) fn is_time(&self) -> bool {
+        matches!(self, Self::Time(time) if is_storable(*time))
     }
 }
 

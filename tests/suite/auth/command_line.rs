@@ -45,7 +45,7 @@ async fn api_keys_can_be_created_listed_and_revoked(db: &TestDatabase) {
     let app = db.serve(&["--auth", "required"]).await;
     let status = async |key: &str| send(&app, "GET", "/", key).await.status.as_u16();
 
-    let shop = create("the shop's front", &[]).await;
+    let shop = create("the shop's front", &["--no-expiry"]).await;
     let trial = create("trial — 試用", &["--expires-in-days", "30"]).await;
     assert_eq!((status(&shop).await, status(&trial).await), (200, 200));
     let list = db.run_ok(&["api-key", "list"]).await;

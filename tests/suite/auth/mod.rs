@@ -1,12 +1,26 @@
 //! Authentication, roles, and the administration of API keys.
 
 mod command_line;
+mod hosts;
+mod paths;
 mod requests;
+mod switches;
+mod usage;
 
 use crate::harness::{app::App, case::Case, client::TestResponse, database::TestDatabase};
 
 pub fn cases() -> Vec<Case> {
-    [command_line::cases(), requests::cases()].into_iter().flatten().collect()
+    [
+        command_line::cases(),
+        hosts::cases(),
+        paths::cases(),
+        requests::cases(),
+        switches::cases(),
+        usage::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Creates an API key with that role.

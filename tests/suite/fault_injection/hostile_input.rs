@@ -126,7 +126,7 @@ async fn text_is_returned_byte_for_byte(db: &TestDatabase) {
         "a\u{2028}b\u{a0}c\u{feff}d".to_owned(),
         "\u{ffff}\u{10ffff}\u{e000}".to_owned(),
         "İı ßẞ ǆ Å\u{212b}".to_owned(),
-        "\u{200b}".to_owned(),
+        "\u{200b}x".to_owned(),
     ];
     for name in &names {
         let created = app.client.post("/api/v1/customers", &customer(name)).await;
@@ -152,9 +152,14 @@ async fn text_is_returned_byte_for_byte(db: &TestDatabase) {
     });
     assert_eq!(exported.collect::<Vec<_>>(), names);
 
-    for name in
-        ["\u{301}".repeat(10_000), "a\u{0}".to_owned(), "a\u{85}b".to_owned(), "\u{7f}".to_owned()]
-    {
+    for name in [
+        "\u{301}".repeat(10_000),
+        "a\u{0}".to_owned(),
+        "a\u{85}b".to_owned(),
+        "\u{7f}".to_owned(),
+        "\u{200b}".to_owned(),
+        "\u{2060}\u{feff}\u{3164}".to_owned(),
+    ] {
         let refused = app.client.post("/api/v1/customers", &customer(&name)).await;
         refused.assert_field_errors(422, &["/name"]);
     }

@@ -3,6 +3,7 @@
 mod backups;
 mod budgets;
 mod crashes;
+mod cursors;
 mod expensive_reads;
 mod hostile_input;
 mod ledger;
@@ -31,6 +32,7 @@ pub fn cases() -> Vec<Case> {
         backups::cases(),
         budgets::cases(),
         crashes::cases(),
+        cursors::cases(),
         expensive_reads::cases(),
         hostile_input::cases(),
         network::cases(),
@@ -92,7 +94,8 @@ async fn stalled_reader_with(address: &str, path: &str, headers: &str) -> TcpStr
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut reader = socket.connect(address.parse().unwrap()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     reader.write_all(request.as_bytes()).await.unwrap();
     let mut start = [0; 15];
     reader.read_exact(&mut start).await.unwrap();

@@ -80,11 +80,11 @@ async fn disconnecting_clients_leave_no_transaction_open(db: &TestDatabase) {
     let app = db.serve(&["--demo", "--max-connections", "2"]).await;
     let body = r#"{"customer_id":1,"items":[{"id":1,"quantity":1},{"id":3,"quantity":1}]}"#;
     let place = format!(
-        "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let requests =
         [place, get("/api/orders/1"), get("/api/orders_total?orders=1,2,3"), get("/api/customers")];
     for n in 0..100 {

@@ -43,7 +43,8 @@ async fn a_request_sent_byte_by_byte_times_out(db: &TestDatabase) {
         .await
     };
     let head = post("/api/v1/orders", "Content-Length: 100000");
-    let heads = join_all((0..32).map(|_| send_slowly("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")));
+    let heads =
+        join_all((0..32).map(|_| send_slowly("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")));
     let bodies = join_all((0..32).map(|_| send_slowly(&head)));
     let others = async {
         for _ in 0..100 {
@@ -96,7 +97,7 @@ async fn a_huge_body_is_refused_without_buffering_it(db: &TestDatabase) {
 /// Returns the head of a `POST` request with a JSON body and additional `headers`.
 fn post(path: &str, headers: &str) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n"
     )
 }
 

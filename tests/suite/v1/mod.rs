@@ -1,5 +1,6 @@
 //! The API under `/api/v1`.
 
+mod bodies;
 mod conditional;
 mod exports;
 mod idempotency;
@@ -13,6 +14,7 @@ use crate::harness::case::Case;
 
 pub fn cases() -> Vec<Case> {
     [
+        bodies::cases(),
         conditional::cases(),
         exports::cases(),
         idempotency::cases(),
