@@ -117,7 +117,7 @@ async fn expensive_requests_have_a_budget_in_all_and_per_client(db: &TestDatabas
 async fn half_sent_order(app: &App, api_key: &str, length: usize, part: &str) -> TcpStream {
     let mut client = TcpStream::connect(&app.address).await.unwrap();
     let head = format!(
-        "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+        "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Authorization: Bearer {api_key}\r\nContent-Length: {length}\r\n\r\n{part}"
     );
     client.write_all(head.as_bytes()).await.unwrap();
@@ -270,11 +270,11 @@ async fn a_request_ends_soon_after_its_client_left(db: &TestDatabase) {
     let holder = lock_orders(db).await;
     let request = match db.backend {
         Backend::Sqlite => format!(
-            "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+            "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{ORDER}",
             ORDER.len()
         ),
-        _ => format!("GET {REPORT} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        _ => format!("GET {REPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     };
     for half in [false, true] {
         let mut clients = Vec::new();
