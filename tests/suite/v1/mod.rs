@@ -7,6 +7,7 @@ mod lists;
 mod openapi;
 mod reports;
 mod resources;
+mod sums;
 mod validation;
 
 use crate::harness::case::Case;
@@ -20,6 +21,7 @@ pub fn cases() -> Vec<Case> {
         openapi::cases(),
         reports::cases(),
         resources::cases(),
+        sums::cases(),
         validation::cases(),
     ]
     .into_iter()
