@@ -168,7 +168,7 @@ fn order_totals(
         .join(JoinType::LeftJoin, lines)
         .filter(placed_between(from, to))
         // An order that was placed since the first statement counts neither as an order nor as revenue.
-        .filter(orders::Column::Id.lte(last))
+        .filter(orders::Column::Id.between(first, last))
         .select_only()
         .column_as(orders::Column::OrderTime, TIME)
         .column_as(order_items::sum_of_item_totals(backend), CENTS)

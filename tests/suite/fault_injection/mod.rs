@@ -6,6 +6,7 @@ mod ledger;
 mod outages;
 mod overload;
 mod processes;
+mod purge;
 mod slow_and_large_requests;
 
 use std::{
@@ -28,6 +29,7 @@ pub fn cases() -> Vec<Case> {
         outages::cases(),
         overload::cases(),
         processes::cases(),
+        purge::cases(),
         slow_and_large_requests::cases(),
     ]
     .into_iter()
