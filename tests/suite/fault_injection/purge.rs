@@ -16,7 +16,7 @@ use crate::{
 const LONGEST_WRITE: Duration = Duration::from_secs(2);
 
 /// Upper bound for the purge of 100,000 keys.
-const LONGEST_PURGE: Duration = Duration::from_secs(180);
+const LONGEST_PURGE: Duration = Duration::from_mins(3);
 
 pub fn cases() -> Vec<Case> {
     cases![orders_are_placed_while_many_expired_keys_are_purged]
