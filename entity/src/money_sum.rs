@@ -128,7 +128,8 @@ mod properties {
         fn the_number_is_the_double_nearest_to_the_exact_sum(cents in sums()) {
             let exact = MoneySum(cents).to_string();
             let written: f64 = json(cents).parse().unwrap();
-            prop_assert_eq!(written, exact.parse::<f64>().unwrap(), "{}", exact);
+            let nearest: f64 = exact.parse().unwrap();
+            prop_assert_eq!(written.to_bits(), nearest.to_bits(), "{}", exact);
         }
 
         // Doubles of this range are multiples of 2 to 2^24, so distances in cents are exact integers.
