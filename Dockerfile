@@ -1,10 +1,13 @@
 # Container image of marketsvc; docs/operations.md describes its use. Requires BuildKit (Docker's default).
 # .ci/container tests the same steps without a container engine.
 
-FROM rust:1.94-slim-bookworm AS build
+# Base images are fixed by digest; docs/operations.md says how to update them.
+FROM rust:1.94-slim-bookworm@sha256:4d716df1764a41cb27d01f8be7f76baccf2c25289403fa600273bf2f7471cc20 AS build
+# Stores the list of dependencies in the program, for scanners.
+RUN cargo install --locked --root /usr/local cargo-auditable@0.7.7
 WORKDIR /build
 # Cargo needs the manifests of all workspace members, including those that are not built here. .cargo/config.toml
-# sets the compile options of the bundled SQLite.
+# sets the compile options of the bundled SQLite; .cargo/rustc removes build paths.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY bench/peers/rust bench/peers/rust
@@ -21,10 +24,10 @@ ARG MARKETSVC_COMMIT=unknown
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target,sharing=locked \
     find api database-url entity migration service -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package api \
+    && RUSTC_WRAPPER=/build/.cargo/rustc cargo auditable build --release --locked --package api \
     && cp target/release/marketsvc /usr/local/bin/marketsvc
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
 LABEL org.opencontainers.image.title="marketsvc" \
       org.opencontainers.image.description="An order service over HTTP and JSON" \
       org.opencontainers.image.version="0.1.0" \

@@ -70,6 +70,13 @@ def ignored():
     return is_ignored
 
 
+def pinned(image):
+    """Returns name and digest of an image; the digest is required."""
+    name, _, digest = image.partition("@")
+    check(re.fullmatch(r"sha256:[0-9a-f]{64}", digest), f"image {name} must be fixed by digest")
+    return name, digest
+
+
 def copy_context(stage, context):
     is_ignored = ignored()
     for copied in values(stage, "COPY"):
@@ -98,17 +105,18 @@ def read_dockerfile(out):
     build, image = stages((ROOT / "Dockerfile").read_text())
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
 
-    version, slim, release = build[0].removeprefix("rust:").split("-")
+    (rust, _), (debian, _) = pinned(build[0]), pinned(image[0])
+    version, slim, release = rust.removeprefix("rust:").split("-")
     check(version == package["rust-version"], "the Rust image differs from rust-version in Cargo.toml")
     # A program needs at least the version of the C library that it was built with.
-    check((slim, image[0]) == ("slim", f"debian:{release}-slim"), "the stages use different Debian releases")
+    check((slim, debian) == ("slim", f"debian:{release}-slim"), "the stages use different Debian releases")
     labels = last(image, "LABEL")
     for name, value in [("version", package["version"]), ("licenses", package["license"])]:
         check(f'.{name}="{value}"' in labels, f"label {name} must be {value}")
 
     copy_context(build, out / "context")
-    compile = re.search(r"cargo build[^&]*", last(build, "RUN"))
-    check(compile, "the build stage does not run cargo build")
+    compile = re.search(r"cargo auditable build[^&]*", last(build, "RUN"))
+    check(compile, "the build stage does not run cargo auditable build")
     write(out, "compile", compile[0].split())
     (_, program) = last(image, "COPY").rsplit(maxsplit=1)
     write(out, "program", [program])
@@ -148,6 +156,7 @@ def read_compose(out, port):
     check("cap_add" not in service, "the service needs no capabilities")
     check(set(db.get("cap_add", [])) <= DATABASE_CAPABILITIES, "the database needs no further capabilities")
     check(service["depends_on"]["db"]["condition"] == "service_healthy", "the service must wait for a healthy database")
+    pinned(db["image"])
     check("pg_isready" in db["healthcheck"]["test"], "the health check of the database must use pg_isready")
     check("ports" not in db, "the database must not publish ports")
     for secret in (service["environment"]["DATABASE_URL"], db["environment"]["POSTGRES_PASSWORD"]):

@@ -19,6 +19,7 @@ pub mod idempotency_keys;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod item;
 pub mod money;
+pub mod money_sum;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod order_items;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]
@@ -27,3 +28,4 @@ pub mod secrets;
 
 pub use api_keys::Role;
 pub use money::Money;
+pub use money_sum::MoneySum;

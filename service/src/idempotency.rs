@@ -1,16 +1,26 @@
 //! Idempotent requests: repeated requests with the same key are carried out once.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::idempotency_keys::{Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde::Serialize;
 
-use crate::{Database, Error, Result, database::WorkFuture};
+use crate::{
+    Database, Error, Result,
+    database::{WorkFuture, silently},
+};
+
+/// Greatest number of keys that one transaction of the purge deletes.
+const PURGE_BATCH: usize = 500;
 
 /// Idempotency key of a request.
 #[derive(Clone, Debug)]
@@ -77,12 +87,64 @@ where
     .await
 }
 
-/// Deletes expired keys and returns their number. One statement.
+/// Deletes expired keys and returns their number. Two statements for each batch and caller of it.
+///
+/// Each batch is a transaction of its own, and between two the purge waits as long as the first took: requests take
+/// their turns on SQLite's only writer, and no lock is held for long elsewhere. Several servers may purge at once.
 pub async fn purge_expired(db: &Database, now: DateTime<Utc>) -> Result<u64> {
+    let mut purged = 0;
+    loop {
+        let started = Instant::now();
+        let batch = silently(expired_batch(db, now)).await?;
+        let is_last = batch.len() < PURGE_BATCH;
+        purged += delete_expired(db, batch, now).await?;
+        if is_last {
+            return Ok(purged);
+        }
+        tokio::time::sleep(started.elapsed()).await;
+    }
+}
+
+/// Returns caller and key of the keys that expired first, at most [`PURGE_BATCH`].
+async fn expired_batch(db: &Database, now: DateTime<Utc>) -> Result<Vec<(String, String)>> {
+    let expired = Entity::find()
+        .filter(Column::ExpiresAt.lte(now.naive_utc()))
+        .order_by_asc(Column::ExpiresAt)
+        .limit(PURGE_BATCH as u64)
+        .select_only()
+        .columns([Column::Caller, Column::IdempotencyKey]);
+    Ok(expired.into_tuple().all(db.reader()).await?)
+}
+
+/// Deletes those keys that are still expired: meanwhile a request may have claimed one again.
+async fn delete_expired(
+    db: &Database,
+    keys: Vec<(String, String)>,
+    now: DateTime<Utc>,
+) -> Result<u64> {
+    // In the order of the primary key, so that two servers wait for each other and do not deadlock.
+    let mut by_caller = BTreeMap::<_, BTreeSet<_>>::new();
+    for (caller, key) in keys {
+        by_caller.entry(caller).or_default().insert(key);
+    }
+    let by_caller = Arc::new(by_caller);
     db.write_silently(move |txn: &DatabaseTransaction| -> WorkFuture<'_, u64> {
+        let by_caller = Arc::clone(&by_caller);
         Box::pin(async move {
-            let expired = Column::ExpiresAt.lte(now.naive_utc());
-            Ok(Entity::delete_many().filter(expired).exec(txn).await?.rows_affected)
+            let mut deleted = 0;
+            for (caller, keys) in by_caller.iter() {
+                // By caller, since SQLite has no list of pairs; not by a range of expiry times, which may contain any
+                // number of keys. As a CASE the condition does not use the index of expiry times: without statistics
+                // PostgreSQL would read all expired keys for each batch.
+                let is_expired: Expr =
+                    Expr::case(Column::ExpiresAt.lte(now.naive_utc()), 1).finally(0).into();
+                let keys = Entity::delete_many()
+                    .filter(Column::Caller.eq(caller))
+                    .filter(Column::IdempotencyKey.is_in(keys))
+                    .filter(is_expired.eq(1));
+                deleted += keys.exec(txn).await?.rows_affected;
+            }
+            Ok(deleted)
         })
     })
     .await

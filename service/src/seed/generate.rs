@@ -4,7 +4,6 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use chrono::{DateTime, TimeDelta};
 use entity::{Money, address, customer, item, order_items, orders};
-use fake::{Fake, faker::name::en::Name};
 use rand::{
     RngExt as _, SeedableRng,
     seq::{IndexedRandom, index},
@@ -12,7 +11,10 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, IntoActiveModel};
 
-use super::{insert, refuse_unless_empty, reset_sequences};
+use super::{
+    insert, refuse_unless_empty, reset_sequences,
+    words::{FIRST_NAMES, GOODS, LAST_NAMES, QUALITIES},
+};
 use crate::{Database, Error, Result};
 
 /// Number of rows in one `INSERT`: within the limit of bound values of every database (32,766 on SQLite); larger
@@ -26,34 +28,6 @@ const START: TimeDelta = TimeDelta::seconds(1_704_067_200);
 const PERIOD_MICROS: i64 = 2 * 365 * 24 * 60 * 60 * 1_000_000;
 
 const LINES: RangeInclusive<usize> = 1..=5;
-
-const QUALITIES: [&str; 12] = [
-    "Dark", "Fresh", "Large", "Light", "Mild", "Organic", "Plain", "Ripe", "Salted", "Small",
-    "Smoked", "Sweet",
-];
-
-const GOODS: [&str; 20] = [
-    "Almonds",
-    "Apples",
-    "Beans",
-    "Bread",
-    "Butter",
-    "Cheese",
-    "Chocolate",
-    "Coffee",
-    "Flour",
-    "Honey",
-    "Juice",
-    "Lentils",
-    "Milk",
-    "Mustard",
-    "Olives",
-    "Onions",
-    "Pasta",
-    "Rice",
-    "Tea",
-    "Yoghurt",
-];
 
 /// Numbers of rows to generate, and the seed.
 #[derive(Clone, Copy, Debug)]
@@ -165,13 +139,13 @@ impl<'a> Generator<'a> {
     }
 
     fn customer(&mut self, id: i64) -> customer::ActiveModel {
-        let name = Name().fake_with_rng(&mut self.rng);
+        let name = format!("{} {}", self.word(&FIRST_NAMES), self.word(&LAST_NAMES));
         customer::Model { id, name, address_id: id }.into_active_model()
     }
 
     fn item(&mut self, id: i64) -> item::ActiveModel {
-        let quality = QUALITIES.choose(&mut self.rng).unwrap_or(&"");
-        let good = GOODS.choose(&mut self.rng).unwrap_or(&"");
+        let quality = self.word(&QUALITIES);
+        let good = self.word(&GOODS);
         let price_cents = Money::from_cents(self.rng.random_range(50..10_000));
         self.items.push((id, price_cents));
         let name = format!("{quality} {good} {id}");
@@ -200,6 +174,10 @@ impl<'a> Generator<'a> {
             let line = order_items::Model { order_id, item_id, quantity, unit_price_cents };
             lines.push(line.into_active_model());
         }
+    }
+
+    fn word(&mut self, words: &[&'static str]) -> &'static str {
+        words.choose(&mut self.rng).copied().unwrap_or_default()
     }
 
     async fn insert<A>(&self, models: Vec<A>) -> Result<()>

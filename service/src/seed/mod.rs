@@ -2,6 +2,7 @@
 
 mod demo;
 mod generate;
+mod words;
 
 pub use demo::demo;
 use entity::{address, customer, item, orders};

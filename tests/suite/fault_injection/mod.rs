@@ -11,6 +11,7 @@ mod network;
 mod outages;
 mod overload;
 mod processes;
+mod purge;
 mod read_only;
 mod slow_and_large_requests;
 
@@ -39,6 +40,7 @@ pub fn cases() -> Vec<Case> {
         outages::cases(),
         overload::cases(),
         processes::cases(),
+        purge::cases(),
         read_only::cases(),
         slow_and_large_requests::cases(),
     ]

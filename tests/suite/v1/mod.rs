@@ -8,6 +8,7 @@ mod lists;
 mod openapi;
 mod reports;
 mod resources;
+mod sums;
 mod validation;
 
 use crate::harness::case::Case;
@@ -22,6 +23,7 @@ pub fn cases() -> Vec<Case> {
         openapi::cases(),
         reports::cases(),
         resources::cases(),
+        sums::cases(),
         validation::cases(),
     ]
     .into_iter()
