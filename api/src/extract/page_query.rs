@@ -45,13 +45,14 @@ impl<Field: SortField> FromRequest for PageQuery<Field> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Limits::of(request).and_then(|limits| {
-            Self::parse(request.path(), request.query_string(), limits.max_page_size)
+            let max = (limits.max_page_size, limits.max_page_bytes);
+            Self::parse(request.path(), request.query_string(), max)
         }))
     }
 }
 
 impl<Field: SortField> PageQuery<Field> {
-    fn parse(path: &str, query: &str, max: u64) -> Result<Self, Problem> {
+    fn parse(path: &str, query: &str, (max, max_bytes): (u64, usize)) -> Result<Self, Problem> {
         let Parameters { limit, sort, cursor } = query::read(query)?;
         let limit = query::parse_limit(limit.as_deref(), max.min(DEFAULT_LIMIT), max)?;
         let sort_text = sort.as_deref().unwrap_or("id");
@@ -67,7 +68,7 @@ impl<Field: SortField> PageQuery<Field> {
             }
             None => None,
         };
-        let request = PageRequest { limit, sort, after };
+        let request = PageRequest { limit, max_bytes, sort, after };
         Ok(Self { request, path: path.to_owned(), query: query.to_owned(), context })
     }
 }
@@ -150,14 +151,18 @@ impl<Field: SortField> IntoParams for PageQuery<Field> {
 
 #[cfg(test)]
 mod tests {
-    use service::{items::ItemSort, pagination::SortValue};
+    use service::{
+        items::ItemSort,
+        pagination::{MIN_PAGE_BYTES, SortValue},
+    };
 
     use super::*;
 
     const PATH: &str = "/api/v1/items";
+    const MAX: (u64, usize) = (20, MIN_PAGE_BYTES);
 
     fn parse(query: &str) -> Result<PageQuery<ItemSort>, String> {
-        PageQuery::parse(PATH, query, 20).map_err(|problem| problem.to_string())
+        PageQuery::parse(PATH, query, MAX).map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!(second.next_url("x"), format!("{PATH}?sort=name&limit=3&cursor=x"));
         assert!(parse(&query.replace("sort=name", "sort=-name")).is_err());
         assert!(parse(&query.replace("sort=name", "sort=price")).is_err());
-        assert!(PageQuery::<ItemSort>::parse("/api/v1/other", query, 20).is_err());
+        assert!(PageQuery::<ItemSort>::parse("/api/v1/other", query, MAX).is_err());
         // A cursor with a value that the field cannot have.
         let odd = Cursor { key: SortValue::Number(1), id: 4 };
         let odd = page.next_cursor(&odd);

@@ -3,5 +3,6 @@
 pub mod csv;
 pub mod etag;
 pub mod page;
+mod parts;
 pub mod problem;
 pub mod stream;
