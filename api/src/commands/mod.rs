@@ -49,7 +49,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve HTTP until SIGTERM or SIGINT
-    Serve(serve::Options),
+    Serve(Box<serve::Options>),
     /// Migrate the schema of the database up or down
     #[command(subcommand)]
     Migrate(migration::Command),

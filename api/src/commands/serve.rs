@@ -12,6 +12,7 @@ use super::{
 };
 use crate::server::{
     application::{Application, Settings},
+    connections::ConnectionArgs,
     drain,
     limits::Limits,
     tls,
@@ -52,6 +53,8 @@ pub struct Options {
     shutdown_timeout: u16,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    connections: ConnectionArgs,
     /// Apply pending migrations first
     #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = FalseyValueParser::new())]
     migrate: bool,
@@ -67,14 +70,16 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         let up = migration::Command::Up { steps: None };
         migration::run(&database.url()?, up).await?;
     }
-    let db = database.open().await?;
-    if options.demo {
-        load_demo(&db).await?;
-    }
     let workers = match options.workers {
         Some(workers) => workers.into(),
         None => available_parallelism().map_or(1, usize::from),
     };
+    let head = options.limits.header_timeout;
+    let connections = options.connections.resolve(head, workers, database.max_connections())?;
+    let db = database.open().await?;
+    if options.demo {
+        load_demo(&db).await?;
+    }
     let warning = authentication::warning(authentication, &db).await?;
     let settings = Settings {
         listen: options.listen.clone(),
@@ -82,6 +87,7 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         tls: options.tls()?,
         authentication,
         limits: options.limits,
+        connections,
         drain: drain::Settings {
             delay: Duration::from_secs(options.drain_delay.into()),
             timeout: Duration::from_secs(options.shutdown_timeout.into()),

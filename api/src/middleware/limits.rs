@@ -20,7 +20,10 @@ use actix_web::{
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use service::api_keys::Caller;
 
-use crate::{respond::problem::Problem, server::limits::Limits};
+use crate::{
+    respond::problem::Problem,
+    server::{connections::Connection, limits::Limits},
+};
 
 /// Counters of what is limited, shared by all workers.
 pub struct RequestLimiter {
@@ -153,6 +156,13 @@ pub async fn limit_requests(
 }
 
 fn admit(request: &ServiceRequest) -> Result<InFlightGuard, Problem> {
+    let connection = request.conn_data::<Arc<Connection>>();
+    if connection.is_some_and(|connection| connection.is_surplus()) {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many connections at the same time; try again",
+        ));
+    }
     let limiter = RequestLimiter::of(request.request())?;
     limiter.check_address(request)?;
     limiter.acquire(Limits::of(request.request())?.max_concurrent_requests)

@@ -1,11 +1,10 @@
 //! HTTP server: built, bound to its address, then run until a signal stops it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{
-    App, HttpServer,
+    App,
     dev::Server,
-    http::KeepAlive,
     middleware::from_fn,
     rt::{task::JoinHandle, time::sleep},
     web::Data,
@@ -17,6 +16,7 @@ use service::{Database, idempotency};
 
 use super::{
     clock,
+    connections::{self, ConnectionLimits, ConnectionMetrics, Connections, Tls},
     drain::{self, Draining, Signals},
     limits::Limits,
     metrics::Metrics,
@@ -48,6 +48,8 @@ pub struct Settings {
     pub authentication: Authentication,
     /// Limits for requests.
     pub limits: Limits,
+    /// Limits for connections.
+    pub connections: ConnectionLimits,
     /// Settings of the shutdown.
     pub drain: drain::Settings,
 }
@@ -60,6 +62,7 @@ pub struct Application {
     db: Database,
     limits: Limits,
     limiter: Data<RequestLimiter>,
+    connections: Arc<Connections>,
     drain: drain::Settings,
     draining: Data<Draining>,
 }
@@ -67,13 +70,16 @@ pub struct Application {
 impl Application {
     /// Builds a server and binds it to its address.
     pub fn build(db: Database, settings: Settings) -> Result<Self> {
-        let Settings { listen, workers, tls, authentication, limits, drain } = settings;
+        let Settings { listen, workers, tls, authentication, limits, connections, drain } =
+            settings;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let limiter = Data::new(RequestLimiter::new(&limits));
         let draining = Data::new(Draining::default());
         let metrics = Data::new(Metrics::new()?);
+        let connection_metrics = ConnectionMetrics::new()?;
+        metrics.register(connection_metrics.clone())?;
         let shared = (Data::new(db.clone()), limiter.clone(), draining.clone());
-        let server = HttpServer::new(move || {
+        let app = move || {
             let (db, limiter, draining) = shared.clone();
             App::new()
                 .app_data(db)
@@ -91,19 +97,23 @@ impl Application {
                 .wrap(access_log())
                 .configure(|config| extract::configure(config, limits.max_body_bytes))
                 .configure(routes::configure)
-        })
-        .workers(workers)
-        .keep_alive(KeepAlive::Timeout(Duration::from_mins(1)))
-        .client_request_timeout(limits.header_timeout)
-        .disable_signals()
-        .shutdown_timeout(CLOSE_TIMEOUT.as_secs());
-        let server = match tls {
-            Some(tls) => server.bind_rustls_0_23(&listen, tls),
-            None => server.bind(&listen),
         };
-        let server = server.with_context(|| format!("cannot listen at {listen}"))?;
-        let addresses = server.addrs();
-        Ok(Self { server: server.run(), addresses, scheme, db, limits, limiter, drain, draining })
+        let tls = tls.map(|config| Tls::new(config, connections.handshake_rate));
+        let per_worker = connections.per_worker(workers);
+        let connections = Connections::new(connections, connection_metrics);
+        let mut server = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(per_worker)
+            .disable_signals()
+            .shutdown_timeout(CLOSE_TIMEOUT.as_secs());
+        let sockets = connections::bind(&listen);
+        let mut addresses = Vec::new();
+        for socket in sockets.with_context(|| format!("cannot listen at {listen}"))? {
+            addresses.push(socket.local_addr()?);
+            server = connections::listen(server, socket, &connections, tls.as_ref(), app.clone())?;
+        }
+        let server = server.run();
+        Ok(Self { server, addresses, scheme, db, limits, limiter, connections, drain, draining })
     }
 
     /// Serves until SIGTERM or SIGINT, then lets running requests finish.
@@ -116,13 +126,16 @@ impl Application {
             actix_web::rt::spawn(self.db.clone().maintain()),
             actix_web::rt::spawn(purge_keys(self.db.clone(), self.limits.key_time_to_live())),
             actix_web::rt::spawn(purge_clients(self.limiter.clone())),
+            actix_web::rt::spawn(Arc::clone(&self.connections).watch()),
         ];
         let handle = self.server.handle();
         let (db, limiter) = (self.db.clone(), self.limiter.clone());
         let is_busy = move || limiter.is_busy() || db.stats().is_busy();
+        let connections = Arc::clone(&self.connections);
+        let close = move || connections.stop();
         tokio::select! {
             stopped = self.server => stopped?,
-            () = drain::on_signal(signals, handle, self.draining, self.drain, is_busy) => {}
+            () = drain::on_signal(signals, handle, self.draining, self.drain, is_busy, close) => {}
         }
         tasks.iter().for_each(JoinHandle::abort);
         match tokio::time::timeout(CLOSE_TIMEOUT, self.db.close()).await {

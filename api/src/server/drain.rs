@@ -62,6 +62,7 @@ pub async fn on_signal(
     draining: Data<Draining>,
     settings: Settings,
     is_busy: impl Fn() -> bool,
+    close_connections: impl Fn(),
 ) {
     signals.next().await;
     log::info!("stopping: not ready for {:?}, then no more requests", settings.delay);
@@ -72,6 +73,7 @@ pub async fn on_signal(
         // An idle worker ends at once, and with it the database connections that its runtime opened for all
         // workers. So no worker is told to stop while a request or a task may need one.
         let in_time = timeout(settings.timeout, until_idle(is_busy)).await.is_ok();
+        close_connections();
         server.stop(in_time).await;
         // The server's future ends now.
         pending::<()>().await;

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod clock;
+pub mod connections;
 pub mod drain;
 pub mod limits;
 pub mod logging;

@@ -1,8 +1,10 @@
 //! Fault-injection tests: the failures listed in `docs/reliability.md` that need more than one request.
 
+mod connections;
 mod crashes;
 mod hostile_input;
 mod ledger;
+mod memory;
 mod outages;
 mod overload;
 mod processes;
@@ -23,8 +25,10 @@ use crate::harness::{app::EVENT_TIMEOUT, backend::Backend, case::Case, database:
 
 pub fn cases() -> Vec<Case> {
     [
+        connections::cases(),
         crashes::cases(),
         hostile_input::cases(),
+        memory::cases(),
         outages::cases(),
         overload::cases(),
         processes::cases(),
