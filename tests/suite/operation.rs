@@ -143,7 +143,15 @@ async fn each_limit_has_a_flag(db: &TestDatabase) {
     app.client.get("/api/orders_total?orders=1,2,3").await.assert_field_errors(400, &["/orders"]);
     let body = json!({"name": "x".repeat(100), "price": 1});
     app.client.post("/api/v1/items", &body).await.assert_problem(413);
-    for wrong in [["--max-page-size", "101"], ["--max-ids", "0"], ["--body-timeout", "0"]] {
+    for wrong in [
+        ["--max-page-size", "101"],
+        ["--max-page-bytes", "1048575"],
+        ["--max-ids", "0"],
+        ["--body-timeout", "0"],
+        ["--write-timeout", "0"],
+        ["--tls-handshake-timeout", "0"],
+        ["--max-http-connections", "0"],
+    ] {
         let output = db.run(&["serve", wrong[0], wrong[1]]).await;
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }

@@ -49,6 +49,11 @@ impl DatabaseArgs {
         Ok(self.database_url.parse()?)
     }
 
+    /// Returns the maximum number of connections to the database.
+    pub fn max_connections(&self) -> u32 {
+        self.max_connections
+    }
+
     /// Connects to the database, whose schema must be the one that this program knows.
     pub async fn open(&self) -> Result<Database> {
         let url = self.url()?;

@@ -15,6 +15,7 @@ use crate::{
     middleware::client_address::TrustedProxies,
     server::{
         application::{Application, Settings},
+        connections::ConnectionArgs,
         drain,
         limits::Limits,
         tls,
@@ -58,6 +59,8 @@ pub struct Options {
     limits: Limits,
     #[command(flatten)]
     proxies: TrustedProxies,
+    #[command(flatten)]
+    connections: ConnectionArgs,
     /// Apply pending migrations first
     #[arg(long, env = "MARKETSVC_MIGRATE", value_parser = StrictBoolean)]
     migrate: bool,
@@ -73,14 +76,16 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         let up = migration::Command::Up { steps: None };
         migration::run(&database.url()?, up).await?;
     }
-    let db = database.open().await?;
-    if options.demo {
-        load_demo(&db).await?;
-    }
     let workers = match options.workers {
         Some(workers) => workers.into(),
         None => available_parallelism().map_or(1, usize::from),
     };
+    let head = options.limits.header_timeout;
+    let connections = options.connections.resolve(head, workers, database.max_connections())?;
+    let db = database.open().await?;
+    if options.demo {
+        load_demo(&db).await?;
+    }
     let warning = authentication::warning(authentication, &db).await?;
     let settings = Settings {
         listen: options.listen.clone(),
@@ -91,6 +96,7 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
         cursor_secret: secrets::of_cursors(&db).await?,
         limits: options.limits,
         proxies: options.proxies.clone(),
+        connections,
         drain: drain::Settings {
             delay: Duration::from_secs(options.drain_delay.into()),
             timeout: Duration::from_secs(options.shutdown_timeout.into()),

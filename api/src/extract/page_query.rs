@@ -47,13 +47,19 @@ impl<Field: SortField> FromRequest for PageQuery<Field> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Limits::of(request).and_then(|limits| {
             let signer = CursorSigner::of(request)?;
-            Self::parse(request.path(), request.query_string(), limits.max_page_size, signer)
+            let max = (limits.max_page_size, limits.max_page_bytes);
+            Self::parse(request.path(), request.query_string(), max, signer)
         }))
     }
 }
 
 impl<Field: SortField> PageQuery<Field> {
-    fn parse(path: &str, query: &str, max: u64, signer: CursorSigner) -> Result<Self, Problem> {
+    fn parse(
+        path: &str,
+        query: &str,
+        (max, max_bytes): (u64, usize),
+        signer: CursorSigner,
+    ) -> Result<Self, Problem> {
         let Parameters { limit, sort, cursor } = query::read(query)?;
         let limit = query::parse_limit(limit.as_deref(), max.min(DEFAULT_LIMIT), max)?;
         let sort_text = sort.as_deref().unwrap_or("id");
@@ -69,7 +75,7 @@ impl<Field: SortField> PageQuery<Field> {
             }
             None => None,
         };
-        let request = PageRequest { limit, sort, after };
+        let request = PageRequest { limit, max_bytes, sort, after };
         let (path, query) = (path.to_owned(), query.to_owned());
         Ok(Self { request, path, query, context, signer })
     }
@@ -154,15 +160,20 @@ impl<Field: SortField> IntoParams for PageQuery<Field> {
 #[cfg(test)]
 mod tests {
     use chrono::NaiveDateTime;
-    use service::{items::ItemSort, orders::OrderSort, pagination::SortValue};
+    use service::{
+        items::ItemSort,
+        orders::OrderSort,
+        pagination::{MIN_PAGE_BYTES, SortValue},
+    };
 
     use super::*;
     use crate::extract::cursor::tests::signer;
 
     const PATH: &str = "/api/v1/items";
+    const MAX: (u64, usize) = (20, MIN_PAGE_BYTES);
 
     fn parse(query: &str) -> Result<PageQuery<ItemSort>, String> {
-        PageQuery::parse(PATH, query, 20, signer("")).map_err(|problem| problem.to_string())
+        PageQuery::parse(PATH, query, MAX, signer("")).map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -196,7 +207,7 @@ mod tests {
         assert_eq!(second.next_url("x"), format!("{PATH}?sort=name&limit=3&cursor=x"));
         assert!(parse(&query.replace("sort=name", "sort=-name")).is_err());
         assert!(parse(&query.replace("sort=name", "sort=price")).is_err());
-        assert!(PageQuery::<ItemSort>::parse("/api/v1/other", query, 20, signer("")).is_err());
+        assert!(PageQuery::<ItemSort>::parse("/api/v1/other", query, MAX, signer("")).is_err());
     }
 
     /// A database could hold another service's secret; values are checked even if the signature is right.
@@ -218,7 +229,7 @@ mod tests {
             assert_eq!(read.is_ok(), valid, "{sort} {key:?}");
         }
         let orders =
-            |query: &str| PageQuery::<OrderSort>::parse("/api/v1/orders", query, 20, signer(""));
+            |query: &str| PageQuery::<OrderSort>::parse("/api/v1/orders", query, MAX, signer(""));
         let page = orders("sort=order_time").unwrap_or_else(|problem| panic!("{problem}"));
         for (time, valid) in [
             ("9999-12-31T23:59:59.999999", true),

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     respond::{problem::Problem, shed::Reason},
-    server::limits::Limits,
+    server::{connections::Connection, limits::Limits},
 };
 
 /// Counters of what is limited, shared by all workers.
@@ -154,6 +154,10 @@ pub async fn limit_requests(
     // Probes are answered however busy the service is.
     if is_probe(request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let connection = request.conn_data::<Arc<Connection>>();
+    if connection.is_some_and(|connection| connection.is_surplus()) {
+        return Ok(request.error_response(Problem::from(Reason::Connections)));
     }
     let limiter = RequestLimiter::of(request.request())?.clone();
     let address = TrustedProxies::client_of(request.request()).map(AddressGroup::from);

@@ -7,7 +7,7 @@ use actix_web::{
 use serde::Serialize;
 use service::{idempotency::Created, version::Version};
 
-use super::problem::Problem;
+use super::{parts, problem::Problem};
 use crate::extract::preconditions::IfNoneMatch;
 
 /// Answers with the resource and its tag.
@@ -38,7 +38,7 @@ pub fn created(collection: &str, created: Created) -> HttpResponse {
     if replayed {
         answer.insert_header(("idempotency-replayed", "true"));
     }
-    answer.content_type("application/json").body(body)
+    answer.content_type("application/json").body(parts::body(body))
 }
 
 fn to_json(resource: &impl Serialize) -> Result<(String, Version), Problem> {
@@ -49,7 +49,10 @@ fn to_json(resource: &impl Serialize) -> Result<(String, Version), Problem> {
 
 fn ok(json: String, version: &Version) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
-    answer.insert_header((ETAG, quoted(version))).content_type("application/json").body(json)
+    answer
+        .insert_header((ETAG, quoted(version)))
+        .content_type("application/json")
+        .body(parts::body(json))
 }
 
 fn quoted(version: &Version) -> String {

@@ -4,6 +4,7 @@ pub mod csv;
 pub mod etag;
 pub mod held;
 pub mod page;
+mod parts;
 pub mod problem;
 pub mod shed;
 pub mod stream;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use service::pagination::Page;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::{parts, problem::Problem};
 use crate::extract::page_query::PageQuery;
 
 /// Page of a list.
@@ -33,5 +33,5 @@ pub fn page<Field, Row: Serialize>(
     let mut json = Vec::with_capacity(BYTES_PER_ROW * page.rows.len());
     let body = PageBody { data: page.rows, next_cursor };
     serde_json::to_writer(&mut json, &body).map_err(service::Error::from)?;
-    Ok(answer.content_type("application/json").body(json))
+    Ok(answer.content_type("application/json").body(parts::body(json)))
 }

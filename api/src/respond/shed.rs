@@ -5,6 +5,8 @@ use actix_web::http::StatusCode;
 /// Limit because of which a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// Connections at the same time.
+    Connections,
     /// Requests per second from an address.
     RatePerAddress,
     /// Answers 401 and 403 per second to an address.
@@ -27,7 +29,8 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Connections,
         Self::RatePerAddress,
         Self::RateOfRefusals,
         Self::RatePerKey,
@@ -43,6 +46,7 @@ impl Reason {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Connections => "connections",
             Self::RatePerAddress => "rate_per_address",
             Self::RateOfRefusals => "rate_of_refusals",
             Self::RatePerKey => "rate_per_key",
@@ -74,6 +78,7 @@ impl Reason {
             Self::RateOfRefusals => {
                 "too many requests without a sufficient API key from this address; try again"
             }
+            Self::Connections => "too many connections at the same time; try again",
             Self::Requests => "too many requests at the same time; try again",
             Self::RequestsOfClient => {
                 "too many requests of this client at the same time; try again"

@@ -17,7 +17,6 @@ use crate::{
     openapi::ProblemResponse,
     respond::problem::Problem,
     server::{
-        drain::Draining,
         metrics::Metrics,
         readiness::{DatabaseAccess, Readiness},
     },
@@ -86,11 +85,7 @@ struct ReadyBody {
 async fn readyz(
     query: Query<ReadyQuery>,
     readiness: Data<Readiness>,
-    draining: Data<Draining>,
 ) -> Result<Json<ReadyBody>, Problem> {
-    if draining.is_on() {
-        return Err(not_ready("the server is about to stop"));
-    }
     match readiness.access() {
         DatabaseAccess::Write => Ok(Json(ReadyBody { status: "ready" })),
         DatabaseAccess::Read if query.0.access == Some(Access::Read) => {

@@ -1,18 +1,15 @@
 //! Graceful shutdown: the server reports that it is not ready, then accepts no more requests, then waits for those
 //! that run.
 
-use std::{
-    future::pending,
-    io,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
-};
+use std::{future::pending, io, time::Duration};
 
-use actix_web::{dev::ServerHandle, rt::time::sleep, web::Data};
+use actix_web::{dev::ServerHandle, rt::time::sleep};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
+
+use super::state::State;
 
 /// Duration of each step.
 #[derive(Clone, Copy, Debug)]
@@ -21,17 +18,6 @@ pub struct Settings {
     pub delay: Duration,
     /// Time limit for running requests after that.
     pub timeout: Duration,
-}
-
-/// Flag that is set when the server is about to stop.
-#[derive(Debug, Default)]
-pub struct Draining(AtomicBool);
-
-impl Draining {
-    /// Returns whether the server is about to stop.
-    pub fn is_on(&self) -> bool {
-        self.0.load(Relaxed)
-    }
 }
 
 /// Streams of SIGTERM and SIGINT.
@@ -59,19 +45,19 @@ impl Signals {
 pub async fn on_signal(
     mut signals: Signals,
     server: ServerHandle,
-    draining: Data<Draining>,
+    state: &State,
     settings: Settings,
-    is_busy: impl Fn() -> bool,
 ) {
     signals.next().await;
     log::info!("stopping: not ready for {:?}, then no more requests", settings.delay);
-    draining.0.store(true, Relaxed);
+    state.readiness.stop();
     let graceful = async {
         sleep(settings.delay).await;
         server.pause().await;
         // An idle worker ends at once, and with it the database connections that its runtime opened for all
         // workers. So no worker is told to stop while a request or a task may need one.
-        let in_time = timeout(settings.timeout, until_idle(is_busy)).await.is_ok();
+        let in_time = timeout(settings.timeout, until_idle(state)).await.is_ok();
+        state.connections.stop();
         server.stop(in_time).await;
         // The server's future ends now.
         pending::<()>().await;
@@ -82,8 +68,8 @@ pub async fn on_signal(
     }
 }
 
-async fn until_idle(is_busy: impl Fn() -> bool) {
-    while is_busy() {
+async fn until_idle(state: &State) {
+    while state.is_busy() {
         sleep(Duration::from_millis(10)).await;
     }
 }

@@ -8,7 +8,10 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use chrono::TimeDelta;
 use clap::builder::RangedU64ValueParser;
-use service::{orders::MAX_TOTALS, pagination::MAX_PAGE_SIZE};
+use service::{
+    orders::MAX_TOTALS,
+    pagination::{MAX_PAGE_SIZE, MIN_PAGE_BYTES},
+};
 
 use crate::respond::problem::Problem;
 
@@ -93,6 +96,15 @@ pub struct Limits {
         value_parser = clap::value_parser!(u64).range(1..=MAX_PAGE_SIZE)
     )]
     pub max_page_size: u64,
+    /// Maximum size of the rows of a page in bytes, apart from escape sequences in JSON; a page of larger rows ends earlier
+    #[arg(
+        long,
+        env = "MARKETSVC_MAX_PAGE_BYTES",
+        value_name = "N",
+        default_value_t = 4 * 1024 * 1024,
+        value_parser = RangedU64ValueParser::<usize>::new().range(MIN_PAGE_BYTES as u64..=1 << 30)
+    )]
+    pub max_page_bytes: usize,
     /// Maximum number of orders whose totals one request may ask for
     #[arg(
         long,
@@ -139,7 +151,8 @@ impl FromRequest for Limits {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Parses a time limit.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("must be a whole number of seconds from 1 to 86400".to_owned()),

@@ -36,6 +36,11 @@ impl Metrics {
         Ok(Self { registry, durations })
     }
 
+    /// Adds metrics that are recorded elsewhere.
+    pub fn register(&self, collector: impl Collector + 'static) -> Result<()> {
+        self.registry.register(Box::new(collector))
+    }
+
     /// Records the time until an answer began, by method, route and status.
     pub fn observe(&self, labels: [&str; 3], duration: Duration) {
         if let Ok(durations) = self.durations.get_metric_with_label_values(&labels) {

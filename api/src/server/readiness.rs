@@ -1,7 +1,10 @@
 //! Readiness: what the database allows, found by a probe in the background.
 
 use std::{
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -22,27 +25,43 @@ pub enum DatabaseAccess {
     Write,
 }
 
-/// What the last probe found.
+/// What the last probe found, and whether the server is about to stop.
 #[derive(Debug)]
-pub struct Readiness(RwLock<DatabaseAccess>);
+pub struct Readiness {
+    access: RwLock<DatabaseAccess>,
+    is_stopping: AtomicBool,
+}
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(RwLock::new(DatabaseAccess::Nothing("the server is starting")))
+        let access = RwLock::new(DatabaseAccess::Nothing("the server is starting"));
+        Self { access, is_stopping: AtomicBool::new(false) }
     }
 }
 
 impl Readiness {
-    /// Returns what the last probe found.
+    /// Returns what the server can do with the database: nothing if it is about to stop.
     pub fn access(&self) -> DatabaseAccess {
-        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+        if self.is_stopping.load(Relaxed) {
+            return DatabaseAccess::Nothing("the server is about to stop");
+        }
+        self.found()
+    }
+
+    /// Reports from now on that the server is about to stop.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Relaxed);
+    }
+
+    fn found(&self) -> DatabaseAccess {
+        *self.access.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Probes the database, and logs a change.
     pub async fn probe(&self, db: &Database) {
         let found = service::silently(probe(db)).await;
-        let before = self.access();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = found;
+        let before = self.found();
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = found;
         match found {
             _ if found == before => {}
             DatabaseAccess::Nothing(reason) => log::warn!("not ready: {reason}"),

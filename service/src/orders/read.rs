@@ -18,7 +18,7 @@ use crate::{
     Database, Result,
     customers::{self, Address},
     database::query::CompiledQuery,
-    pagination::{Page, PageRequest, pages},
+    pagination::{Page, PageRequest, SortField, pages},
 };
 
 /// Columns of an order: id, customer, time.
@@ -31,7 +31,8 @@ type WithCustomerRow = (i64, i64, NaiveDateTime, String);
 type WithAddressRow = (i64, i64, NaiveDateTime, String, i32, i32);
 
 /// Returns a page of orders. Two statements however many they are, one if there are none: the customer and the
-/// address are joined if expanded, the lines of the whole page are loaded with their items.
+/// address are joined if expanded, the lines of the whole page are loaded with their items. Two statements more if the
+/// lines may be too large, to end the page earlier.
 ///
 /// Compiled, for the pages of streams.
 pub async fn list(
@@ -58,9 +59,12 @@ pub async fn list(
         let rows = PLAIN.all(db, shape, values, |backend| select(backend).into_query()).await?;
         rows.into_iter().map(order).collect()
     };
-    let mut page = page.page(orders);
-    lines::load(db, &mut page.rows, expand.item).await?;
-    Ok(page)
+    let Page { mut rows, mut next } = page.page(orders);
+    let are_complete = lines::load(db, &mut rows, expand.item, page.max_bytes).await?;
+    if !are_complete {
+        next = rows.last().map(|last| page.sort.field.cursor(last));
+    }
+    Ok(Page { rows, next })
 }
 
 fn columns(orders: Select<orders::Entity>) -> Select<orders::Entity> {
@@ -103,7 +107,7 @@ const STREAM_PAGE: u64 = 100;
 
 /// Streams the orders that match `filter` in ascending order, with their lines, and with their customer if
 /// `with_customer`. One statement for the first orders, which join their lines (not on MySQL); then two statements per
-/// page of 100, as in [`list`].
+/// page of 100, or of as many as fit into a megabyte, as in [`list`].
 pub fn stream(
     db: Database,
     filter: OrderFilter,

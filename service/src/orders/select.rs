@@ -182,7 +182,7 @@ mod tests {
     fn bounds(descending: bool, cursor: i64, filter: OrderFilter) -> (bool, OrderFilter) {
         let after = Cursor { key: SortValue::Time(day(cursor).naive_utc()), id: 1 };
         let sort = Sort { field: OrderSort::OrderTime, descending };
-        let page = PageRequest { limit: 1, sort, after: Some(after) };
+        let page = PageRequest { limit: 1, max_bytes: 1, sort, after: Some(after) };
         let (page, filter) = with_one_bound(&page, filter);
         (page.after.is_some(), filter)
     }

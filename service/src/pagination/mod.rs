@@ -21,6 +21,9 @@ use crate::domain::{Name, is_storable};
 /// Greatest number of rows of a page that a client may ask for.
 pub const MAX_PAGE_SIZE: u64 = 100;
 
+/// Least value of [`PageRequest::max_bytes`]: every single row is smaller, and every page of rows without lists.
+pub const MIN_PAGE_BYTES: usize = 1024 * 1024;
+
 /// Rows of a list.
 #[derive(Clone, Debug)]
 pub struct Page<Row> {
@@ -129,6 +132,8 @@ pub trait SortField: Copy + 'static {
 pub struct PageRequest<Field> {
     /// Number of rows.
     pub limit: u64,
+    /// Maximum size of the rows as JSON, apart from escape sequences: a page of larger rows ends earlier.
+    pub max_bytes: usize,
     /// Order of the list.
     pub sort: Sort<Field>,
     /// Start of the page; `None` for the first page.
@@ -138,7 +143,7 @@ pub struct PageRequest<Field> {
 impl<Field: SortField> PageRequest<Field> {
     /// Requests `limit` rows in ascending order.
     pub(crate) fn ascending(field: Field, limit: u64, after: Option<Cursor>) -> Self {
-        Self { limit, sort: Sort { field, descending: false }, after }
+        Self { limit, max_bytes: MIN_PAGE_BYTES, sort: Sort { field, descending: false }, after }
     }
 
     /// Restricts `select` to the page, and one more row, from which [`PageRequest::page`] learns of a next page.

@@ -2,11 +2,13 @@
 
 mod backups;
 mod budgets;
+mod connections;
 mod crashes;
 mod cursors;
 mod expensive_reads;
 mod hostile_input;
 mod ledger;
+mod memory;
 mod network;
 mod outages;
 mod overload;
@@ -32,10 +34,12 @@ pub fn cases() -> Vec<Case> {
     [
         backups::cases(),
         budgets::cases(),
+        connections::cases(),
         crashes::cases(),
         cursors::cases(),
         expensive_reads::cases(),
         hostile_input::cases(),
+        memory::cases(),
         network::cases(),
         outages::cases(),
         overload::cases(),

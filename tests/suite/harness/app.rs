@@ -155,6 +155,15 @@ impl App {
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Returns the soft limit of open files of the server process. Linux only.
+    pub fn open_file_limit(&self) -> u32 {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.guard.pid()));
+        let limits = limits.expect("the server process runs");
+        let limit = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+        let limit = limit.and_then(|limit| limit.split_whitespace().next()).expect("a limit");
+        limit.parse().expect("a number")
+    }
+
     /// Returns the current length of the log after all earlier requests have been logged. The log is read by
     /// another thread, so the function sends a request and waits for its line.
     pub async fn mark(&self) -> usize {

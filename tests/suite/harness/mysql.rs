@@ -29,6 +29,8 @@ pub fn start(durable: bool) -> (String, Guard) {
             .arg(format!("--innodb-flush-log-at-trx-commit={}", u8::from(durable)))
             .arg("--max-connections=300")
             .arg(&datadir)
+            // A starting server deletes the temporary files of others in a shared directory.
+            .arg(format!("--tmpdir={}", directory.display()))
             .arg(format!("--port={port}"))
             .arg(format!("--socket={}", directory.join("socket").display()))
             .env("GUARD_REMOVE", &directory)
