@@ -56,7 +56,10 @@ async fn idle_connections_beyond_the_descriptors_stop_no_client(db: &TestDatabas
         for _ in 0..IDLE {
             let mut connection = TcpStream::connect(&app.address).await.unwrap();
             if answered {
-                connection.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+                connection
+                    .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    .await
+                    .unwrap();
             }
             idle.push(connection);
         }
@@ -84,7 +87,7 @@ async fn probes_are_answered_when_every_connection_is_busy(db: &TestDatabase) {
     const MAX: usize = 20;
     let limit = MAX.to_string();
     let app = db.serve(&["--demo", "--max-http-connections", &limit]).await;
-    let head = "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+    let head = "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                 Content-Length: 100\r\n\r\n{";
     let mut busy = Vec::new();
     let is_full = async || {
@@ -139,8 +142,8 @@ async fn every_head_of_a_connection_must_arrive_in_time(db: &TestDatabase) {
         }
     };
     let slow = join_all((0..32).map(|n| async move {
-        let requests = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".repeat(n % 3);
-        requests + "GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: "
+        let requests = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(n % 3);
+        requests + "GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
     }));
     let slow = slow.await.into_iter().map(|start| drip(&app, start, b"x"));
     let (ends, ()) = tokio::join!(join_all(slow), others);
@@ -174,7 +177,7 @@ async fn the_body_of_a_refused_request_cannot_go_on(db: &TestDatabase) {
             requests.push((
                 status,
                 format!(
-                    "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                    "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                  {authorization}{length}\r\n\r\n{start}"
                 ),
             ));
@@ -189,7 +192,8 @@ async fn the_body_of_a_refused_request_cannot_go_on(db: &TestDatabase) {
 
 async fn what_the_http_parser_refuses_is_counted(db: &TestDatabase) {
     let app = db.serve(&["--demo"]).await;
-    let too_large = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}", "x".repeat(200_000));
+    let too_large =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {}", "x".repeat(200_000));
     for (request, status) in [
         ("\x16\x03\x01 no request\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),

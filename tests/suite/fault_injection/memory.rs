@@ -95,7 +95,10 @@ async fn pages_of_large_rows_end_earlier_and_go_on(db: &TestDatabase) {
 async fn a_stalled_reader_is_dropped_after_the_write_timeout(db: &TestDatabase) {
     let readers = repetitions("FAULT_READERS", 40);
     fill(db, 3 * ORDERS).await;
-    let app = App::start_without_echo(&db.url, &["--write-timeout", "3"]).await;
+    // More streams than a client, and all clients, may have by default.
+    let budget = ["--max-expensive-requests", "500", "--client-share", "100"];
+    let args = [&["--write-timeout", "3"][..], &budget].concat();
+    let app = App::start_without_echo(&db.url, &args).await;
     app.client.get("/api/v1/orders?limit=1").await.assert_status(200);
     let idle = app.peak_memory();
     let started = Instant::now();
