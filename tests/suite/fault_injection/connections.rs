@@ -152,7 +152,7 @@ async fn every_head_of_a_connection_must_arrive_in_time(db: &TestDatabase) {
         if n % 3 == 0 {
             assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
         }
-        assert!((2..10).contains(&took.as_secs()), "{took:?}");
+        assert!((1900..10_000).contains(&took.as_millis()), "{took:?}");
     }
     assert!(closed(&app, "header_timeout").await > 0);
 }
