@@ -9,8 +9,9 @@ use tokio::{
 };
 
 use super::{
+    connection::Connection,
     error_class::{Damage, damage},
-    pool::{Connection, InUseGuard, Shared},
+    pool::{InUseGuard, Shared},
 };
 use crate::Error;
 

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod connect;
+mod connection;
 mod deadlines;
 mod echo;
 pub(crate) mod error_class;
@@ -10,6 +11,7 @@ mod lease;
 mod outage;
 mod pool;
 pub(crate) mod query;
+mod stats;
 pub(crate) mod tasks;
 mod transaction;
 
@@ -23,12 +25,14 @@ use database_url::{Backend, DatabaseUrl};
 pub use echo::silently;
 use entity::idempotency_keys;
 use group_commit::GroupCommit;
-use pool::{Counters, Limits};
-pub use pool::{DatabaseStats, Pool, PoolStats};
+use pool::Limits;
+pub use pool::Pool;
 use sea_orm::{
     DbBackend, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
+use stats::Counters;
+pub use stats::{DatabaseStats, PoolStats};
 use tokio::{runtime::Handle, task::AbortHandle};
 pub(crate) use transaction::WorkFuture;
 use transaction::{BUSY_TIMEOUT, TimeLimit, Work, backoff, with_retries};

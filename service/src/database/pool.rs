@@ -13,8 +13,8 @@ use std::{
 };
 
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult,
-    Statement, prelude::async_trait,
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait,
 };
 use tokio::{
     runtime::Handle,
@@ -23,10 +23,12 @@ use tokio::{
 };
 
 use super::{
-    connect::{Connector, Interrupt},
+    connect::Connector,
+    connection::{Connection, Release},
     deadlines, echo,
     lease::{Lease, Permits},
     outage::Outage,
+    stats::{Counters, PoolStats},
 };
 
 /// Age at which a connection is closed, so that a pool follows a server that moves.
@@ -37,49 +39,6 @@ const TEST_AFTER: Duration = Duration::from_secs(30);
 
 /// Time without use after which a connection is closed.
 const MAX_IDLE_TIME: Duration = Duration::from_mins(10);
-
-/// Statistics of the database connections of this process.
-#[derive(Clone, Debug)]
-pub struct DatabaseStats {
-    /// Statistics of each pool.
-    pub pools: Vec<PoolStats>,
-    /// Statements so far, except housekeeping and those that begin and end transactions.
-    pub statements: u64,
-    /// Orders placed so far.
-    pub orders_placed: u64,
-}
-
-impl DatabaseStats {
-    /// Returns whether a task holds or waits for a connection.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.pools.iter().any(|pool| pool.tracked > 0)
-    }
-}
-
-/// Statistics of a pool.
-#[derive(Clone, Copy, Debug)]
-pub struct PoolStats {
-    /// Name of the pool.
-    pub name: &'static str,
-    /// Connections in use.
-    pub in_use: usize,
-    /// Open connections that are not in use.
-    pub idle: usize,
-    /// Tasks that wait for a connection.
-    pub waiting: usize,
-    /// Tasks that hold or wait for a connection.
-    pub tracked: usize,
-}
-
-/// Counters of all pools of a process.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Statements so far.
-    pub statements: AtomicU64,
-    /// Orders placed so far.
-    pub orders_placed: AtomicU64,
-}
 
 /// Pool of connections. Cheap to clone.
 ///
@@ -109,15 +68,6 @@ pub(super) struct Shared {
     counters: Arc<Counters>,
     /// Runtime in which connections whose user left are waited for.
     runtime: Handle,
-}
-
-/// Open connection.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
-    pub(super) database: DatabaseConnection,
-    pub(super) interrupt: Interrupt,
-    opened_at: Instant,
-    generation: u64,
 }
 
 #[derive(Debug)]
@@ -243,7 +193,8 @@ impl Pool {
         let all = u32::try_from(self.shared.limits.max_connections).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let _permits = self.shared.permits.acquire_many(all).await;
-        while let Some(Idle { connection, .. }) = self.shared.take_idle() {
+        let idle = std::mem::take(&mut *self.shared.idle());
+        for Idle { connection, .. } in idle {
             connection.database.close().await?;
         }
         Ok(())
@@ -285,8 +236,18 @@ impl Shared {
         self.idle().clear();
     }
 
+    /// Takes the connection that was used longest ago of those that are ready. If none is, the caller opens another one,
+    /// unless there are as many as may be: then it waits for one.
     fn take_idle(&self) -> Option<Idle> {
-        self.idle().pop_front()
+        let in_use = self.limits.max_connections - self.permits.available_permits();
+        let mut idle = self.idle();
+        idle.retain(|idle| idle.connection.release() != Release::Failed);
+        let ready = idle.iter().position(|idle| idle.connection.release() == Release::Done);
+        match ready {
+            Some(position) => idle.remove(position),
+            None if idle.len() + in_use <= self.limits.max_connections => None,
+            None => idle.pop_front(),
+        }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle>> {
@@ -390,19 +351,21 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_closed_after_an_error_that_is_not_the_databases() {
         let (_directory, db) = demo_database().await;
-        for (error, idle) in [
-            (sqlx::Error::RowNotFound, 1),
-            (sqlx::Error::Encode("as if".into()), 0),
-            (sqlx::Error::Protocol("as if".to_owned()), 0),
-            (sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()), 0),
+        // The last one means that the network, and with it every connection, is lost.
+        for (error, kept) in [
+            (sqlx::Error::RowNotFound, Some(1)),
+            (sqlx::Error::Encode("as if".into()), Some(0)),
+            (sqlx::Error::Protocol("as if".to_owned()), Some(0)),
+            (sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()), None),
         ] {
             assert_eq!(item::Entity::find().count(db.reader()).await.unwrap(), 4);
-            assert_eq!(db.reader().stats().idle, 1);
             let mut lease = db.reader().lease().await.unwrap();
+            let others = db.reader().stats().idle;
             let error = DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
             lease.run(async { Err::<(), _>(error) }).await.unwrap_err();
             drop(lease);
-            assert_eq!(db.reader().stats().idle, idle);
+            let idle = db.reader().stats().idle;
+            assert_eq!(idle, kept.map_or(0, |kept| others + kept));
         }
     }
 
