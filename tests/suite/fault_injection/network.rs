@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use super::eventually;
 use crate::{
@@ -97,6 +100,8 @@ async fn a_refusal_is_reported_at_once(db: &TestDatabase) {
     let (proxy, url) = db.behind_proxy().await;
     let app = App::start(&url, &["--demo"]).await;
     proxy.disconnect();
+    let is_refused = async || TcpStream::connect(&proxy.address).await.is_err();
+    eventually("the proxy refuses connections", is_refused).await;
     let unreachable = TestDatabase::at(db.backend, url.clone());
     for command in [&["migrate", "status"][..], &["seed", "demo"], &["serve"], &["api-key", "list"]]
     {
