@@ -14,14 +14,11 @@ use futures_util::{FutureExt, StreamExt};
 use crate::{
     middleware::{
         budgets::Resource,
-        limits::{acquire, enter, leave},
+        limits::{RequestLimiter, acquire, enter, leave},
     },
     respond::problem::Problem,
     server::limits::Limits,
 };
-
-/// Memory of a body that has not arrived, besides its bytes: buffers of its connection, and the request itself.
-const OVERHEAD: usize = 4096;
 
 /// Receives a body.
 ///
@@ -48,7 +45,10 @@ pub fn receive(
             return complete.map(|()| body.bytes.into());
         }
         leave(&request);
-        let mut memory = acquire(&request, Resource::BodyBytes, OVERHEAD + body.bytes.capacity())?;
+        let mut memory = {
+            let overhead = RequestLimiter::of(&request)?.body_overhead;
+            acquire(&request, Resource::BodyBytes, overhead + body.bytes.capacity())?
+        };
         let reading = body.read_to_end(|part| memory.grow(part).map_err(Problem::from));
         let Ok(complete) = timeout(limits.body_timeout, reading).await else {
             let detail = "the body did not arrive in time";

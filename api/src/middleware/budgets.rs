@@ -20,14 +20,17 @@ pub enum Resource {
     Expensive,
     /// Bytes of bodies that have not arrived completely.
     BodyBytes,
+    /// Bytes of long answers that have not been sent completely.
+    AnswerBytes,
 }
 
 impl Resource {
     /// All resources with their names in metrics.
-    pub const ALL: [(Self, &'static str); 3] = [
+    pub const ALL: [(Self, &'static str); 4] = [
         (Self::Requests, "requests"),
         (Self::Expensive, "expensive"),
         (Self::BodyBytes, "body_bytes"),
+        (Self::AnswerBytes, "answer_bytes"),
     ];
 
     const fn used_up(self) -> Reason {
@@ -35,6 +38,7 @@ impl Resource {
             Self::Requests => Reason::Requests,
             Self::Expensive => Reason::Expensive,
             Self::BodyBytes => Reason::Bodies,
+            Self::AnswerBytes => Reason::Answers,
         }
     }
 
@@ -43,6 +47,7 @@ impl Resource {
             Self::Requests => Reason::RequestsOfClient,
             Self::Expensive => Reason::ExpensiveOfClient,
             Self::BodyBytes => Reason::BodiesOfClient,
+            Self::AnswerBytes => Reason::AnswersOfClient,
         }
     }
 }
@@ -72,6 +77,7 @@ struct PerResource<T> {
     requests: T,
     expensive: T,
     body_bytes: T,
+    answer_bytes: T,
 }
 
 impl<T> PerResource<T> {
@@ -80,6 +86,7 @@ impl<T> PerResource<T> {
             Resource::Requests => &self.requests,
             Resource::Expensive => &self.expensive,
             Resource::BodyBytes => &self.body_bytes,
+            Resource::AnswerBytes => &self.answer_bytes,
         }
     }
 }
@@ -112,6 +119,7 @@ impl Budgets {
             requests: limits.max_concurrent_requests,
             expensive: limits.max_expensive_requests,
             body_bytes: limits.max_pending_body_bytes,
+            answer_bytes: limits.max_pending_answer_bytes,
         };
         let share = |size: usize| {
             (size / 100 * limits.client_share + size % 100 * limits.client_share / 100).max(1)
@@ -120,6 +128,7 @@ impl Budgets {
             requests: share(sizes.requests),
             expensive: share(sizes.expensive),
             body_bytes: share(sizes.body_bytes),
+            answer_bytes: share(sizes.answer_bytes),
         };
         Self { sizes, shares, usage: Usage::default(), clients: Mutex::default() }
     }

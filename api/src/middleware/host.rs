@@ -87,7 +87,7 @@ impl AllowedHosts {
         if headers.next().is_some() {
             return Err(Problem::bad_request("the header Host must be given once"));
         }
-        // The target of a request may have a host of its own; with HTTP/2 it is the only one.
+        // The target of a request may have a host of its own.
         let target = request.uri().authority().map(Authority::as_str);
         let given: Vec<&str> = target.into_iter().chain(header).collect();
         if given.is_empty() {

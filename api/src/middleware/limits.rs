@@ -7,7 +7,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header::AUTHORIZATION},
     middleware::Next,
@@ -23,13 +23,19 @@ use super::{
     shedding::Shed,
 };
 use crate::{
-    respond::{problem::Problem, shed::Reason},
+    respond::{held_body::held_body, problem::Problem, shed::Reason},
     server::{connections::Connection, limits::Limits},
 };
+
+/// Memory of a body that has not arrived, besides its bytes: buffers of its connection, and the request itself. Where there
+/// are few connections it counts as more, so that the share of a client is also one of the connections.
+const BODY_OVERHEAD: usize = 4096;
 
 /// Counters of what is limited, shared by all workers.
 pub struct RequestLimiter {
     budgets: Arc<Budgets>,
+    /// Bytes that a body counts, besides its own, while it arrives.
+    pub body_overhead: usize,
     addresses: Option<DefaultKeyedRateLimiter<AddressGroup>>,
     refusals: Option<Refusals>,
     api_keys: Option<DefaultKeyedRateLimiter<ClientId>>,
@@ -38,11 +44,12 @@ pub struct RequestLimiter {
 }
 
 impl RequestLimiter {
-    /// Creates the limiter of a server with these limits.
+    /// Creates the limiter of a server with these limits and this number of connections.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, max_connections: usize) -> Self {
         Self {
             budgets: Arc::new(Budgets::new(limits)),
+            body_overhead: (limits.max_pending_body_bytes / max_connections).max(BODY_OVERHEAD),
             addresses: quota(limits.rate_per_address).map(RateLimiter::keyed),
             refusals: quota(limits.rate_of_refusals).map(Refusals::new),
             api_keys: quota(limits.rate_per_key).map(RateLimiter::keyed),
@@ -165,13 +172,31 @@ pub async fn limit_requests(
         Ok(admission) => request.extensions_mut().insert(admission),
         Err(reason) => return Ok(request.error_response(Problem::from(reason))),
     };
-    let response = next.call(request).await?;
+    let response = hold_long_answer(next.call(request).await?);
     response.request().extensions_mut().remove::<Admission>();
     if limiter.is_above_rate_of_refusals(response.status(), address) {
         let problem = Problem::from(Reason::RateOfRefusals);
         return Ok(response.error_response(problem));
     }
-    Ok(response.map_into_boxed_body())
+    Ok(response)
+}
+
+/// Size above which an answer is part of a budget. Shorter ones are in the buffer of their connection at once.
+const LONG_ANSWER: u64 = 64 * 1024;
+
+/// Counts the bytes of a long answer until it has been sent: the client may read it slowly. Streams, which have no size,
+/// have a budget of their own.
+fn hold_long_answer(
+    response: ServiceResponse<impl MessageBody + 'static>,
+) -> ServiceResponse<BoxBody> {
+    let BodySize::Sized(size @ LONG_ANSWER..) = response.response().body().size() else {
+        return response.map_into_boxed_body();
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    match acquire(response.request(), Resource::AnswerBytes, size) {
+        Ok(permit) => response.map_body(|_, body| held_body(body.boxed(), permit)),
+        Err(problem) => response.error_response(problem),
+    }
 }
 
 /// Returns whether a supervisor asks for the state of the service.

@@ -1,20 +1,10 @@
 //! Answers that hold part of a budget until they have been sent.
 
-use std::{
-    error::Error,
-    future::{Ready, ready},
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::future::{Ready, ready};
 
-use actix_web::{
-    FromRequest, HttpRequest, HttpResponse, Responder,
-    body::{BodySize, BoxBody, MessageBody},
-    dev::Payload,
-    web::Bytes,
-};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, body::BoxBody, dev::Payload};
 
-use super::problem::Problem;
+use super::{held_body::held_body, problem::Problem};
 use crate::middleware::{
     budgets::{Permit, Resource},
     limits::acquire,
@@ -51,26 +41,6 @@ impl<Answer: Responder<Body: 'static>> Responder for Held<Answer> {
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let Self { answer, permit } = self;
         let answer = answer.respond_to(request).map_into_boxed_body();
-        answer.map_body(|_, body| BoxBody::new(HeldBody { body, _permit: permit }))
-    }
-}
-
-struct HeldBody {
-    body: BoxBody,
-    _permit: Permit,
-}
-
-impl MessageBody for HeldBody {
-    type Error = Box<dyn Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_next(context)
+        answer.map_body(|_, body| held_body(body, permit))
     }
 }

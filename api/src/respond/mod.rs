@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod etag;
 pub mod held;
+pub mod held_body;
 pub mod page;
 mod parts;
 pub mod problem;

@@ -25,11 +25,15 @@ pub enum Reason {
     Bodies,
     /// Memory of a client's bodies that have not arrived.
     BodiesOfClient,
+    /// Memory of long answers that have not been sent.
+    Answers,
+    /// Memory of a client's long answers that have not been sent.
+    AnswersOfClient,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Connections,
         Self::RatePerAddress,
         Self::RateOfRefusals,
@@ -40,6 +44,8 @@ impl Reason {
         Self::ExpensiveOfClient,
         Self::Bodies,
         Self::BodiesOfClient,
+        Self::Answers,
+        Self::AnswersOfClient,
     ];
 
     /// Returns the name in metrics and in the log.
@@ -56,6 +62,8 @@ impl Reason {
             Self::ExpensiveOfClient => "expensive_of_client",
             Self::Bodies => "bodies",
             Self::BodiesOfClient => "bodies_of_client",
+            Self::Answers => "answers",
+            Self::AnswersOfClient => "answers_of_client",
         }
     }
 
@@ -92,6 +100,10 @@ impl Reason {
             Self::Bodies => "too many requests whose body has not arrived; try again",
             Self::BodiesOfClient => {
                 "too many requests of this client whose body has not arrived; try again"
+            }
+            Self::Answers => "too many long answers that have not been read; try again",
+            Self::AnswersOfClient => {
+                "too many long answers of this client that have not been read; try again"
             }
         }
     }

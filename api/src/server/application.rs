@@ -80,7 +80,7 @@ impl Application {
         let state = State {
             db,
             limits,
-            limiter: Data::new(RequestLimiter::new(&limits)),
+            limiter: Data::new(RequestLimiter::new(&limits, connections.max)),
             connections: Connections::new(connections, connection_metrics),
             readiness: Data::default(),
             key_usage: Data::default(),

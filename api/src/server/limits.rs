@@ -69,7 +69,15 @@ pub struct Limits {
         default_value_t = 64 * 1024 * 1024
     )]
     pub max_pending_body_bytes: usize,
-    /// Percentage of each of these three maxima for one API key, or for one address without an API key
+    /// Maximum memory of long answers that have not been sent completely, in bytes; further ones are 503
+    #[arg(
+        long,
+        env = "MARKETSVC_MAX_PENDING_ANSWER_BYTES",
+        value_name = "N",
+        default_value_t = 64 * 1024 * 1024
+    )]
+    pub max_pending_answer_bytes: usize,
+    /// Percentage of each of these four maxima for one API key, or for one address without an API key
     #[arg(
         long,
         env = "MARKETSVC_CLIENT_SHARE",

@@ -41,8 +41,8 @@ pub struct State {
 }
 
 impl State {
-    /// Returns whether a request, or a task of the database, is not finished.
+    /// Returns whether a request, its answer, or a task of the database is not finished.
     pub fn is_busy(&self) -> bool {
-        self.limiter.is_busy() || self.db.stats().is_busy()
+        self.limiter.is_busy() || self.connections.is_busy() || self.db.stats().is_busy()
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     harness::{
         app::{App, EVENT_TIMEOUT},
         case::Case,
-        client::{ALEX, Client, MILK},
+        client::{ALEX, Client, MILK, TestResponse},
         database::{MARKETSVC, TestDatabase, run, stderr},
     },
 };
@@ -64,6 +64,12 @@ async fn idle_connections_beyond_the_descriptors_stop_no_client(db: &TestDatabas
             idle.push(connection);
         }
         let started = Instant::now();
+        // While connections of the burst are still to be accepted they may take the place of a probe.
+        let probed = async || {
+            let probe = new_client(&app).request("GET", "/livez");
+            TestResponse::try_of(probe).await.is_ok_and(|response| response.status == 200)
+        };
+        eventually("a probe is answered", probed).await;
         for _ in 0..10 {
             new_client(&app).get("/livez").await.assert_status(200);
         }

@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::{eventually, repetitions, stalled_reader};
+use super::{eventually, repetitions, stalled_reader, stalled_request};
 use crate::{
     cases,
     harness::{app::App, backend::Backend, case::Case, database::TestDatabase},
 };
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = cases![pages_of_large_rows_end_earlier_and_go_on];
+    let mut cases = cases![
+        pages_of_large_rows_end_earlier_and_go_on,
+        long_answers_that_are_not_read_have_a_memory_budget,
+    ];
     if cfg!(target_os = "linux") {
         cases.extend(cases![a_stalled_reader_is_dropped_after_the_write_timeout]);
     }
@@ -90,6 +93,40 @@ async fn pages_of_large_rows_end_earlier_and_go_on(db: &TestDatabase) {
     if cfg!(target_os = "linux") {
         assert!(grown < 64 * 1024, "{grown} kB more memory");
     }
+}
+
+async fn long_answers_that_are_not_read_have_a_memory_budget(db: &TestDatabase) {
+    fill(db, ORDERS).await;
+    let app = App::start_without_echo(&db.url, &[]).await;
+    app.client.get("/api/v1/orders?limit=1").await.assert_status(200);
+    let idle = app.peak_memory();
+    let (mut stalled, mut accepted, mut refused) = (Vec::new(), 0, 0);
+    for _ in 0..100 {
+        let path = "/api/v1/orders?limit=100&expand=items.item";
+        let (reader, status) = stalled_request(&app.address, path, "").await;
+        stalled.push(reader);
+        match status.as_str() {
+            "200" => accepted += 1,
+            "503" => refused += 1,
+            _ => panic!("{status}"),
+        }
+    }
+    // A quarter of 64 MiB, in answers of nearly 4 MiB.
+    assert!((3..=5).contains(&accepted), "{accepted} accepted");
+    assert_eq!(refused, 100 - accepted);
+    app.client.get("/api/v1/orders/1").await.assert_status(200);
+    let metrics = app.client.get("/metrics").await.body;
+    let shed = r#"marketsvc_http_requests_shed_total{reason="answers_of_client"}"#;
+    assert!(metrics.contains(&format!("{shed} {refused}")), "{metrics}");
+    let grown = app.peak_memory() - idle;
+    println!("fault injection: {} 100 unread pages: {grown} kB more memory", db.backend.name());
+    if cfg!(target_os = "linux") {
+        assert!(grown < 96 * 1024, "{grown} kB more memory");
+    }
+    drop(stalled);
+    let again =
+        async || app.client.get("/api/v1/orders?limit=100&expand=items.item").await.status == 200;
+    eventually("the budget is free again", again).await;
 }
 
 async fn a_stalled_reader_is_dropped_after_the_write_timeout(db: &TestDatabase) {

@@ -97,16 +97,24 @@ async fn stalled_reader(address: &str, path: &str) -> TcpStream {
 
 /// Requests `path` like [`stalled_reader`], with additional `headers`, each with its line end.
 async fn stalled_reader_with(address: &str, path: &str, headers: &str) -> TcpStream {
+    let (reader, status) = stalled_request(address, path, headers).await;
+    assert_eq!(status, "200");
+    reader
+}
+
+/// Requests `path` like [`stalled_reader`], and returns the status as well, whatever it is.
+async fn stalled_request(address: &str, path: &str, headers: &str) -> (TcpStream, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut reader = socket.connect(address.parse().unwrap()).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     reader.write_all(request.as_bytes()).await.unwrap();
-    let mut start = [0; 15];
+    let mut start = [0; "HTTP/1.1 200 ".len()];
     reader.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 200 OK");
-    reader
+    let status = String::from_utf8_lossy(&start);
+    let status = status.strip_prefix("HTTP/1.1 ").expect("a response begins").trim().to_owned();
+    (reader, status)
 }
 
 /// Percent-encodes every byte of `text` as `%XX`.

@@ -31,6 +31,7 @@ use crate::{
 pub fn cases() -> Vec<Case> {
     let mut cases = cases![
         a_stopping_server_completes_the_requests_in_flight,
+        a_stopping_server_sends_the_rest_of_a_page,
         a_killed_migration_does_not_stop_the_others,
     ];
     if cfg!(target_os = "linux") {
@@ -86,6 +87,25 @@ async fn a_stopping_server_completes_the_requests_in_flight(db: &TestDatabase) {
     println!("fault injection: {} graceful stop in {took:.1?}", db.backend.name());
     drop(silent);
     assert_eq!(db.count("orders").await, 10 + 1);
+}
+
+/// A single page has its length, and no budget for streams.
+async fn a_stopping_server_sends_the_rest_of_a_page(db: &TestDatabase) {
+    db.generate(10, 100, 3_000, 1).await;
+    let long = "UPDATE item SET description = ''";
+    db.execute(&long.replace("''", &format!("'{}'", "x".repeat(2000)))).await.unwrap();
+    let mut app = db.serve(&[]).await;
+    let path = "/api/v1/orders?limit=100&expand=items.item";
+    let whole = app.client.get(path).await.body;
+    assert!(whole.len() > 400_000, "{}", whole.len());
+    let mut slow = stalled_reader(&app.address, path).await;
+    app.stop();
+    app.logged("stopping: not ready").await;
+    sleep(Duration::from_millis(300)).await;
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(String::from_utf8_lossy(&rest).ends_with(&whole), "{} bytes", rest.len());
+    assert_eq!(app.exit_code().await, Some(0));
 }
 
 async fn a_killed_migration_does_not_stop_the_others(db: &TestDatabase) {

@@ -168,6 +168,21 @@ impl Connection {
         Reason::from_code(self.closed.load(Acquire))
     }
 
+    /// Returns whether reading tells that the client has closed the connection. While the server stops, a request is
+    /// answered first.
+    pub(super) fn reads_as_closed(&self) -> bool {
+        match self.closing() {
+            None => false,
+            Some(Reason::Stop) => self.phase().0 != Phase::Request,
+            Some(_) => true,
+        }
+    }
+
+    /// Returns whether a request is not answered, or its answer not taken by the client.
+    pub(super) fn is_busy(&self) -> bool {
+        self.phase().0 == Phase::Request || self.stalled_for().is_some()
+    }
+
     /// Makes the stream end, and wakes the task that waits for it. The first reason counts.
     pub(super) fn close(&self, reason: Reason) {
         if self.closed.compare_exchange(0, reason.code(), AcqRel, Acquire).is_ok() {

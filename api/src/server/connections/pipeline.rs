@@ -25,10 +25,15 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rustls::ServerConfig;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
-use super::{Connection, Connections, GuardedStream, connection::Phase, tracked::track};
+use super::{
+    Connection, Connections, GuardedStream,
+    connection::{Phase, Reason},
+    stream::TlsGuardedStream,
+    tracked::track,
+};
 
 /// Number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -36,7 +41,7 @@ const BACKLOG: i32 = 1024;
 /// Time for the rest of a request that was answered before its body was read.
 const LINGER: Duration = Duration::from_secs(1);
 
-type HttpStream = Either<GuardedStream, TlsStream<GuardedStream>>;
+type HttpStream = Either<GuardedStream, TlsGuardedStream>;
 
 /// TLS of a server.
 #[derive(Clone)]
@@ -59,14 +64,14 @@ impl Tls {
         self,
         io: GuardedStream,
         connections: &Connections,
-    ) -> io::Result<TlsStream<GuardedStream>> {
+    ) -> io::Result<TlsGuardedStream> {
         let connection = Arc::clone(io.connection());
         let accepted = async {
             poll_fn(|context| io.poll_received(context)).await?;
             if self.rate.is_some_and(|rate| rate.check().is_err()) {
                 return Ok(None);
             }
-            self.acceptor.accept(io).await.map(Some)
+            self.acceptor.accept(io).await.map(|stream| Some(TlsGuardedStream(stream)))
         };
         let reason = match accepted.await {
             Ok(Some(stream)) => {
@@ -74,7 +79,7 @@ impl Tls {
                 return Ok(stream);
             }
             Ok(None) => "rate",
-            Err(_) if connection.closing().is_some() => "timeout",
+            Err(_) if connection.closing() == Some(Reason::Handshake) => "timeout",
             Err(_) => "error",
         };
         connections.metrics().failed_handshake(reason);
@@ -191,6 +196,6 @@ fn limit_unsent(_: &TcpStream) -> io::Result<()> {
 fn connection_of(io: &HttpStream) -> &Arc<Connection> {
     match io {
         Either::Left(io) => io.connection(),
-        Either::Right(io) => io.get_ref().0.connection(),
+        Either::Right(io) => io.connection(),
     }
 }

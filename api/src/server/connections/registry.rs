@@ -2,18 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use super::{
     connection::{Clock, Connection, Phase, Reason},
     metrics::ConnectionMetrics,
-    settings::ConnectionLimits,
+    settings::{ConnectionLimits, SURPLUS},
 };
-
-/// Number of connections beyond the limit, which are for probes only.
-pub(super) const SURPLUS: usize = 16;
 
 /// Time that an answered connection may stay without a further request.
 const KEEP_ALIVE: u32 = 600;
@@ -37,6 +37,7 @@ pub struct Connections {
     limits: ConnectionLimits,
     clock: Arc<Clock>,
     open: Mutex<Open>,
+    is_stopping: AtomicBool,
     metrics: ConnectionMetrics,
 }
 
@@ -60,7 +61,13 @@ impl Drop for Admission {
 impl Connections {
     /// Creates the registry of a server without connections.
     pub fn new(limits: ConnectionLimits, metrics: ConnectionMetrics) -> Arc<Self> {
-        Arc::new(Self { limits, clock: Arc::default(), open: Mutex::default(), metrics })
+        Arc::new(Self {
+            limits,
+            clock: Arc::default(),
+            open: Mutex::default(),
+            is_stopping: AtomicBool::default(),
+            metrics,
+        })
     }
 
     pub(super) fn limits(&self) -> &ConnectionLimits {
@@ -90,6 +97,9 @@ impl Connections {
         let connection = Arc::new(Connection::new(Arc::clone(&self.clock), phase, !has_room));
         let place = if has_room { &mut open.ordinary } else { &mut open.surplus };
         place.insert(id, Arc::clone(&connection));
+        if self.is_stopping.load(Relaxed) {
+            self.close(&connection, Reason::Stop);
+        }
         self.metrics.open(open.ordinary.len() + open.surplus.len());
         Some(Admission { connection, id, connections: Arc::clone(self) })
     }
@@ -154,24 +164,35 @@ impl Connections {
             Phase::Handshake => (ticks(self.limits.handshake), Reason::Handshake),
             Phase::FirstHead => (ticks(self.limits.head).saturating_add(GRACE), Reason::Head),
             Phase::NextHead => (ticks(self.limits.head), Reason::Head),
+            Phase::Idle if connection.is_busy() => return None,
             Phase::Idle => (KEEP_ALIVE, Reason::Idle),
             Phase::Request => return None,
         };
         (elapsed >= limit).then_some(reason)
     }
 
-    /// Closes all connections as soon as they have sent their answers.
+    /// Returns whether a client has not taken the whole answer to its request.
+    pub fn is_busy(&self) -> bool {
+        let open = self.open();
+        open.ordinary.values().chain(open.surplus.values()).any(|connection| connection.is_busy())
+    }
+
+    /// Closes all connections as soon as they have sent their answers, those too that are admitted from now on.
     pub fn stop(&self) {
         let open = self.open();
+        self.is_stopping.store(true, Relaxed);
         for connection in open.ordinary.values().chain(open.surplus.values()) {
             self.close(connection, Reason::Stop);
         }
     }
 }
 
-/// Returns how soon the connection is closed to make room, the smallest value first; `None` while it has a request or has
-/// waited for less than `min`.
+/// Returns how soon the connection is closed to make room, the smallest value first; `None` while its client has not taken
+/// its whole answer, or it has waited for less than `min`.
 fn urgency(connection: &Connection, min: u32) -> Option<(bool, u32)> {
+    if connection.is_busy() {
+        return None;
+    }
     let (phase, elapsed) = connection.phase();
     let had_request = match phase {
         Phase::Request => return None,

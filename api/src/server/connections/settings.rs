@@ -5,14 +5,16 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::registry::SURPLUS;
 use crate::server::limits::seconds;
 
 /// Number of connections by default, if there are enough file descriptors.
 const DEFAULT_MAX: usize = 10_000;
 
+/// Number of connections beyond the limit, which are for probes only.
+pub(super) const SURPLUS: usize = 16;
+
 /// Number of connections that may be accepted before others have ended.
-pub(super) const IN_TRANSIT: usize = 64;
+const IN_TRANSIT: usize = 64;
 
 /// Limits for connections.
 #[derive(Debug, clap::Args)]

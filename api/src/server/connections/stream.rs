@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+use tokio_rustls::server::TlsStream;
 
 use super::{
     connection::{Connection, Reason},
@@ -20,8 +21,8 @@ use super::{
 
 /// Stream of an admitted connection. It lies below TLS, so the bytes of a handshake count like any other.
 ///
-/// A connection that is to be closed reads like one that the client has closed, so that HTTP and TLS end in order. If the
-/// client does not read, writing fails.
+/// A connection that is to be closed reads like one that the client has closed, so that HTTP ends in order. If the client
+/// does not read, writing fails.
 pub(super) struct GuardedStream {
     io: TcpStream,
     admission: Admission,
@@ -78,7 +79,7 @@ impl AsyncRead for GuardedStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        if this.connection().closing().is_some() {
+        if this.connection().reads_as_closed() {
             return Poll::Ready(Ok(()));
         }
         if let Poll::Ready(outcome) = Pin::new(&mut this.io).poll_read(context, buffer) {
@@ -89,7 +90,7 @@ impl AsyncRead for GuardedStream {
         }
         this.connection().register(context);
         // The connection may have been closed before the task was registered.
-        if this.connection().closing().is_some() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if this.connection().reads_as_closed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 
@@ -124,5 +125,52 @@ impl AsyncWrite for GuardedStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+    }
+}
+
+/// TLS stream over a [`GuardedStream`]. When the server closes the connection it ends like one that the client has ended in
+/// order, so that HTTP sends what it has, and TLS its own end.
+pub(super) struct TlsGuardedStream(pub TlsStream<GuardedStream>);
+
+impl TlsGuardedStream {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        self.0.get_ref().0.connection()
+    }
+}
+
+impl AsyncRead for TlsGuardedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.0).poll_read(context, buffer) {
+            Poll::Ready(Err(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof
+                    && this.connection().closing().is_some() =>
+            {
+                Poll::Ready(Ok(()))
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl AsyncWrite for TlsGuardedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
     }
 }
