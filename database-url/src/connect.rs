@@ -10,21 +10,19 @@ use sea_orm::{
 use crate::{Backend, DatabaseUrl};
 
 /// Time after which a connection that is not open yet is tried apart from the pool.
-const PATIENCE: Duration = Duration::from_millis(100);
+const HEAD_START: Duration = Duration::from_millis(500);
 
 impl DatabaseUrl {
     /// Opens a pool of connections; `customize` sets its options.
     ///
     /// A pool whose server refuses connections tries again until its timeout, and then only says that it timed out. This
-    /// function fails at once with the reason, such as "connection refused". A SQLite file that is created may be read by
-    /// its owner only.
+    /// function fails at once with the reason, such as "connection refused".
     pub async fn connect(
         &self,
         customize: impl FnOnce(&mut ConnectOptions),
     ) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(&self.url);
         customize(&mut options);
-        self.create_file();
         // On the heap: the futures of connections are large, and would be a part of that of every statement.
         tokio::select! {
             opened = Box::pin(sea_orm::Database::connect(options)) => opened,
@@ -36,7 +34,7 @@ impl DatabaseUrl {
 
     /// Returns the reason of a refusal. Never ends if the server accepts connections.
     async fn refusal(&self) -> Error {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(HEAD_START).await;
         match self.backend {
             Backend::Sqlite => pending().await,
             Backend::Postgres => Box::pin(refusal::<Postgres>(&self.url)).await,
@@ -47,7 +45,6 @@ impl DatabaseUrl {
 
 async fn refusal<DB: Database>(url: &str) -> Error {
     match DB::Connection::connect(url).await {
-        Err(Error::Database(error)) if error.is_transient_in_connect_phase() => pending().await,
         Err(error) => error,
         Ok(connection) => {
             // The pool's own connection is about to be opened as well.

@@ -16,7 +16,7 @@ impl DatabaseUrl {
     ///
     /// A file that exists is neither changed nor opened: closing it would release the locks that SQLite holds on it. If
     /// the file cannot be created, SQLite says why when it opens it.
-    pub(crate) fn create_file(&self) {
+    pub fn create_file(&self) {
         let Some(file) = self.new_file() else { return };
         let path = Path::new(&file);
         if !path.exists() {

@@ -22,6 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens a pool of one connection.
 pub async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection> {
+    url.create_file();
     let opening = url.connect(|options| {
         options
             .max_connections(1)

@@ -3,7 +3,7 @@
 use entity::Money;
 use sea_orm::DbErr;
 
-use crate::database::error_class::{ErrorClass, classify};
+use crate::database::error_class::{ErrorClass, classify, is_read_only};
 
 /// Result of a service function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -113,6 +113,12 @@ pub enum Violation {
 }
 
 impl Error {
+    /// Returns whether the database refuses to write, while it may be read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if is_read_only(error))
+    }
+
     /// Returns whether the caller's request is the reason, while the database works as it should.
     pub(crate) fn is_client_error(&self) -> bool {
         match self {

@@ -59,8 +59,8 @@ impl Readiness {
 
     /// Probes the database, and logs a change.
     pub async fn probe(&self, db: &Database) {
-        let found = service::silently(probe(db)).await;
         let before = self.found();
+        let found = service::silently(probe(db)).await.unwrap_or(before);
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = found;
         match found {
             _ if found == before => {}
@@ -79,22 +79,24 @@ pub async fn watch(readiness: Data<Readiness>, db: Database) {
     }
 }
 
-async fn probe(db: &Database) -> DatabaseAccess {
+/// Returns what the database allows; `None` if it does not tell, as while a table is locked.
+async fn probe(db: &Database) -> Option<DatabaseAccess> {
     match migration::pending(db.probe()).await {
         Ok(pending) if pending.is_empty() => {}
-        Ok(_) => return DatabaseAccess::Nothing("the database's schema is behind"),
+        Ok(_) => return Some(DatabaseAccess::Nothing("the database's schema is behind")),
         Err(error) => {
             log::debug!("not ready: {error}");
-            return DatabaseAccess::Nothing(
+            return Some(DatabaseAccess::Nothing(
                 "the database is unavailable, or has a schema that this server does not know",
-            );
+            ));
         }
     }
     match db.test_write().await {
-        Ok(()) => DatabaseAccess::Write,
+        Ok(()) => Some(DatabaseAccess::Write),
+        Err(error) if error.is_read_only() => Some(DatabaseAccess::Read),
         Err(error) => {
-            log::debug!("not writable: {error}");
-            DatabaseAccess::Read
+            log::debug!("not known to be writable: {error}");
+            None
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::{Database, Result, database::WorkFuture};
 /// Least time between two writes of the same key, by all processes together.
 const WRITE_INTERVAL: TimeDelta = TimeDelta::minutes(15);
 
+/// Number of keys that are written in one transaction.
+const KEYS_PER_TRANSACTION: usize = 100;
+
 /// Uses of API keys that this process has seen. It has an entry for each API key that was valid in a request.
 #[derive(Debug, Default)]
 pub struct KeyUsage(Mutex<HashMap<String, Usage>>);
@@ -44,26 +47,28 @@ impl KeyUsage {
         }
     }
 
-    /// Writes the uses that are due, all in one transaction, with one statement for each key. Without any it does
-    /// nothing.
+    /// Writes the uses that are due, with one statement for each key and one transaction for each hundred. Without any it
+    /// does nothing.
     pub async fn write(&self, db: &Database) -> Result<()> {
-        let due = self.due();
-        if due.is_empty() {
-            return Ok(());
-        }
-        let written = due.clone();
-        db.write_silently(move |txn: &DatabaseTransaction| -> WorkFuture<'_, ()> {
-            let due = due.clone();
-            Box::pin(async move { store(txn, &due).await })
-        })
-        .await?;
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (id, last) in written {
-            if let Some(usage) = uses.get_mut(&id) {
-                usage.written = Some(last);
-            }
+        for some in self.due().chunks(KEYS_PER_TRANSACTION) {
+            let due = some.to_vec();
+            db.write_silently(move |txn: &DatabaseTransaction| -> WorkFuture<'_, ()> {
+                let due = due.clone();
+                Box::pin(async move { store(txn, &due).await })
+            })
+            .await?;
+            self.mark_written(some);
         }
         Ok(())
+    }
+
+    fn mark_written(&self, written: &[(String, DateTime<Utc>)]) {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, last) in written {
+            if let Some(usage) = uses.get_mut(id) {
+                usage.written = Some(*last);
+            }
+        }
     }
 
     fn due(&self) -> Vec<(String, DateTime<Utc>)> {

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::{
     checkpoint::TRUNCATION_WAIT,
-    deadlines::{IDLE_TRANSACTION_TIMEOUT, STATEMENT_TIMEOUT},
+    deadlines::{IDLE_TRANSACTION_TIMEOUT, RELEASE},
     transaction::BUSY_TIMEOUT,
 };
 
@@ -71,12 +71,19 @@ pub struct Connector {
     url: DatabaseUrl,
     role: Role,
     timeout: Duration,
+    statement_timeout: Duration,
 }
 
 impl Connector {
-    /// Makes an opener of connections, each of which is to be open within `timeout`.
-    pub fn new(url: &DatabaseUrl, role: Role, timeout: Duration) -> Self {
-        Self { url: url.clone(), role, timeout }
+    /// Makes an opener of connections, each of which is to be open within `timeout`, and whose statements the server ends
+    /// after `statement_timeout`.
+    pub fn new(
+        url: &DatabaseUrl,
+        role: Role,
+        timeout: Duration,
+        statement_timeout: Duration,
+    ) -> Self {
+        Self { url: url.clone(), role, timeout, statement_timeout }
     }
 
     /// Opens a connection, or fails with the reason: at once if the server refuses.
@@ -101,7 +108,7 @@ impl Connector {
     fn set(&self, options: &mut ConnectOptions, interrupt: &Interrupt) {
         options
             .max_connections(1)
-            .acquire_timeout(self.timeout)
+            .acquire_timeout(RELEASE)
             // Connections are tested, and closed when old, by the pool of these pools.
             .test_before_acquire(false)
             .idle_timeout(None)
@@ -110,8 +117,8 @@ impl Connector {
             .sqlx_logging(false);
         match self.url.backend() {
             Backend::Sqlite => sqlite(options, self.role, interrupt.clone()),
-            Backend::Postgres => postgres(options),
-            Backend::MySql => mysql(options),
+            Backend::Postgres => postgres(options, self.statement_timeout),
+            Backend::MySql => mysql(options, self.statement_timeout),
         }
     }
 }
@@ -136,8 +143,8 @@ fn open_no_other(connection: &DatabaseConnection) {
     }
 }
 
-fn postgres(options: &mut ConnectOptions) {
-    let statement = format!("{}s", STATEMENT_TIMEOUT.as_secs());
+fn postgres(options: &mut ConnectOptions, statement_timeout: Duration) {
+    let statement = format!("{}s", statement_timeout.as_secs());
     let idle = format!("{}s", IDLE_TRANSACTION_TIMEOUT.as_secs());
     options.map_sqlx_postgres_opts(move |postgres| {
         postgres.options([
@@ -159,8 +166,8 @@ fn postgres(options: &mut ConnectOptions) {
     });
 }
 
-fn mysql(options: &mut ConnectOptions) {
-    let seconds = STATEMENT_TIMEOUT.as_secs();
+fn mysql(options: &mut ConnectOptions, statement_timeout: Duration) {
+    let seconds = statement_timeout.as_secs();
     let idle = IDLE_TRANSACTION_TIMEOUT.as_secs();
     // MariaDB and MySQL each ignore the comment for the other.
     let limits = format!(

@@ -101,6 +101,62 @@ fn classify_state(state: &str) -> ErrorClass {
     }
 }
 
+/// Returns whether the driver had no connection for the statement.
+pub fn is_lost(error: &DbErr) -> bool {
+    matches!(error, DbErr::Conn(_))
+}
+
+/// Returns whether the database refuses to write, while it may be read.
+pub fn is_read_only(error: &DbErr) -> bool {
+    match reported(error) {
+        Some(Reported::MySql(number, _)) => matches!(number, 1290 | 1792 | 1836),
+        Some(Reported::Postgres(state)) => state == "25006",
+        Some(Reported::Sqlite(code)) => code == 8,
+        None => false,
+    }
+}
+
+/// Returns whether the database says by this error of a commit that it has rolled the transaction back. A failure of the
+/// disk says nothing, except that SQLite's error of a full one is found before the commit is written.
+pub fn is_rolled_back(error: &DbErr) -> bool {
+    match reported(error) {
+        Some(Reported::MySql(number, state)) => {
+            !matches!(number, 1047 | 1053 | 1927 | 4031) && !state.starts_with("08")
+        }
+        Some(Reported::Postgres(state)) => {
+            state != "40003" && !["08", "57P", "58"].iter().any(|class| state.starts_with(class))
+        }
+        Some(Reported::Sqlite(code)) => matches!(code, 5 | 6 | 13 | 19),
+        None => false,
+    }
+}
+
+/// Error that the database reported, with its codes.
+enum Reported {
+    MySql(u16, String),
+    Postgres(String),
+    /// Primary code.
+    Sqlite(i32),
+}
+
+fn reported(error: &DbErr) -> Option<Reported> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return None;
+    };
+    let SqlxError::Database(error) = &**error else { return None };
+    let code = error.code().unwrap_or_default().into_owned();
+    Some(if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
+        Reported::Sqlite(code.parse::<i32>().unwrap_or_default() & 0xff)
+    } else if let Some(error) = error.try_downcast_ref::<SqlxMySqlError>() {
+        Reported::MySql(error.number(), code)
+    } else {
+        Reported::Postgres(code)
+    })
+}
+
 /// What an error says about the connection that met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {

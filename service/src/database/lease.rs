@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     connection::Connection,
-    error_class::{Damage, damage},
+    error_class::{Damage, damage, is_lost},
     pool::{InUseGuard, Shared},
 };
 use crate::Error;
@@ -33,6 +33,12 @@ struct Held {
     connection: Connection,
     _permits: Permits,
     _tracked: InUseGuard,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.pool.lease_ends();
+    }
 }
 
 /// What is known of the connection.
@@ -79,9 +85,16 @@ impl Lease {
         permits: Permits,
         tracked: InUseGuard,
     ) -> Self {
+        pool.lease_begins();
         let held = Held { pool, connection, _permits: permits, _tracked: tracked };
         let deadline = Some(Instant::now() + limit);
         Self { held: Arc::new(held), state: State::Ready, deadline }
+    }
+
+    /// Moves the deadline, if there is one, so that it is at least `limit` ahead.
+    pub fn extend(&mut self, limit: Duration) {
+        let least = Instant::now() + limit;
+        self.deadline = self.deadline.map(|deadline| deadline.max(least));
     }
 
     /// Removes the deadline, for a transaction that may take long.
@@ -118,7 +131,7 @@ impl Lease {
             return Err(silent().into());
         };
         // The driver had closed the connection, and may not open another one.
-        let is_lost = |error: &E| matches!(error.db_err(), Some(DbErr::Conn(_)));
+        let is_lost = |error: &E| error.db_err().is_some_and(is_lost);
         let outcome = outcome.map_err(|error| if is_lost(&error) { lost().into() } else { error });
         self.state = match outcome.as_ref().err().and_then(HasDbErr::db_err).map(damage) {
             None | Some(Damage::None) => State::Ready,

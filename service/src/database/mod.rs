@@ -22,6 +22,7 @@ use std::{
 
 use connect::{Connector, Role};
 use database_url::{Backend, DatabaseUrl};
+use deadlines::{Deadlines, ORDINARY, PROBE, REPORT};
 pub use echo::silently;
 use entity::idempotency_keys;
 use group_commit::GroupCommit;
@@ -82,33 +83,33 @@ impl Database {
             Backend::Postgres => DbBackend::Postgres,
             Backend::MySql => DbBackend::MySql,
         };
-        let pool = |name, role, limits: Limits| {
-            let connector = Connector::new(url, role, limits.acquire_timeout);
+        url.create_file();
+        let acquire_timeout = settings.acquire_timeout;
+        let pool = |name, role, max_connections, acquire_timeout, deadlines: Deadlines| {
+            let connector = Connector::new(url, role, acquire_timeout, deadlines.statement);
+            let limits = Limits { max_connections, acquire_timeout, deadline: deadlines.answer };
             Pool::new(name, (connector, backend), limits, &counters)
         };
+        let one = |name, role| pool(name, role, 1, acquire_timeout, ORDINARY);
         let max_connections = usize::try_from(settings.max_connections).unwrap_or(usize::MAX);
-        let acquire_timeout = settings.acquire_timeout;
-        let many = Limits { max_connections, acquire_timeout, deadline: deadlines::ORDINARY };
-        let one = Limits { max_connections: 1, ..many };
         let (writer, reader) = if backend == DbBackend::Sqlite {
-            let writer = pool("write", Role::SqliteWriter, one);
+            let writer = one("write", Role::SqliteWriter);
             // The writer comes first, since it changes the file to a write-ahead log.
             open_sqlite_writer(&writer).await?;
-            let checkpoint = pool("checkpoint", Role::SqliteCheckpoint, one);
+            let checkpoint = one("checkpoint", Role::SqliteCheckpoint);
             let checkpoints = tokio::spawn(checkpoint::run(checkpoint.clone())).abort_handle();
             let writer = GroupCommit::spawn(writer);
             let writer = Writer::Grouped { writer, checkpoint, checkpoints };
-            (writer, pool("read", Role::Reader, many))
+            (writer, pool("read", Role::Reader, max_connections, acquire_timeout, ORDINARY))
         } else {
-            let all = pool("all", Role::Reader, many);
+            let all = pool("all", Role::Reader, max_connections, acquire_timeout, ORDINARY);
             (Writer::Concurrent(all.clone(), Handle::current()), all)
         };
         drop(reader.lease().await?);
-        let report_reader = reader.part(4, deadlines::REPORT);
-        let page_reader = reader.part(2, deadlines::ORDINARY);
-        let deadline = deadlines::PROBE;
-        let probe =
-            pool("probe", Role::Reader, Limits { acquire_timeout: deadline, deadline, ..one });
+        let page_reader = reader.half();
+        let reports = (max_connections / 4).max(1);
+        let report_reader = pool("reports", Role::Reader, reports, acquire_timeout, REPORT);
+        let probe = pool("probe", Role::Reader, 1, PROBE.answer, PROBE);
         Ok(Self { reader, report_reader, page_reader, probe, writer, max_connections, counters })
     }
 
@@ -118,7 +119,7 @@ impl Database {
         &self.reader
     }
 
-    /// Returns the pool for reports: it uses at most a quarter of the connections, and its statements may run for longer.
+    /// Returns the pool for reports: it has a quarter as many connections, and its statements may run for longer.
     #[must_use]
     pub fn report_reader(&self) -> &Pool {
         &self.report_reader
@@ -210,7 +211,7 @@ impl Database {
     /// Returns the statistics of the pools.
     #[must_use]
     pub fn stats(&self) -> DatabaseStats {
-        let mut pools = vec![self.reader.stats()];
+        let mut pools = vec![self.reader.stats(), self.report_reader.stats()];
         if let Writer::Grouped { writer, .. } = &self.writer {
             pools.push(writer.pool().stats());
         }
@@ -229,6 +230,7 @@ impl Database {
     /// Waits for running statements, then closes every connection.
     pub async fn close(self) -> Result<()> {
         self.probe.close().await?;
+        self.report_reader.close().await?;
         self.reader.close().await?;
         if let Writer::Grouped { writer, checkpoint, checkpoints } = &self.writer {
             checkpoints.abort();

@@ -33,7 +33,9 @@ impl Outage {
         if let Some(reason) = self.begin_attempt() {
             return Err(reason);
         }
+        let attempt = Attempt(self);
         let outcome = open.await;
+        std::mem::forget(attempt);
         *self.state() = outcome
             .as_ref()
             .err()
@@ -55,5 +57,16 @@ impl Outage {
 
     fn state(&self) -> MutexGuard<'_, Option<Down>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Attempt that lets another task try at once if it is dropped before its end, because its client left.
+struct Attempt<'a>(&'a Outage);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(down) = self.0.state().as_mut() {
+            down.next_attempt = Instant::now();
+        }
     }
 }

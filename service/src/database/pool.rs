@@ -7,7 +7,10 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::{Duration, Instant},
 };
@@ -18,7 +21,7 @@ use sea_orm::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -48,8 +51,6 @@ pub struct Pool {
     shared: Arc<Shared>,
     /// Permits for the part of the connections that this handle may use; `None` for all.
     part: Option<Arc<Semaphore>>,
-    /// Time that a statement or transaction may take.
-    deadline: Duration,
 }
 
 /// State that all handles of a pool share.
@@ -65,6 +66,10 @@ pub(super) struct Shared {
     generation: AtomicU64,
     outage: Outage,
     tracked: Arc<AtomicUsize>,
+    /// Number of connections that are leased, or waited for after their lease.
+    leased: AtomicUsize,
+    /// Notified at the end of each lease.
+    ended: Notify,
     counters: Arc<Counters>,
     /// Runtime in which connections whose user left are waited for.
     runtime: Handle,
@@ -105,18 +110,19 @@ impl Pool {
             generation: AtomicU64::new(0),
             outage: Outage::default(),
             tracked: Arc::default(),
+            leased: AtomicUsize::new(0),
+            ended: Notify::new(),
             counters: Arc::clone(counters),
             runtime: Handle::current(),
         };
-        Self { shared: Arc::new(shared), part: None, deadline: limits.deadline }
+        Self { shared: Arc::new(shared), part: None }
     }
 
-    /// Returns a handle that uses at most one in `parts` of the connections, so that others are left for other handles,
-    /// with a deadline of its own.
-    pub(super) fn part(&self, parts: usize, deadline: Duration) -> Self {
-        let connections = (self.shared.limits.max_connections / parts).max(1);
+    /// Returns a handle that uses at most half of the connections, so that others are left for other handles.
+    pub(super) fn half(&self) -> Self {
+        let connections = (self.shared.limits.max_connections / 2).max(1);
         let part = Some(Arc::new(Semaphore::new(connections)));
-        Self { shared: Arc::clone(&self.shared), part, deadline }
+        Self { shared: Arc::clone(&self.shared), part }
     }
 
     /// Takes a connection, an idle one or else a new one.
@@ -128,9 +134,14 @@ impl Pool {
         let permits = self.permits().await?;
         let connection = match self.idle_connection().await {
             Some(connection) => connection,
-            None => self.open().await?,
+            None => match self.open().await {
+                Ok(connection) => connection,
+                // Perhaps the server permits no further connections.
+                Err(error) => self.connection_of_another().await.ok_or(error)?,
+            },
         };
-        Ok(Lease::new(Arc::clone(&self.shared), connection, self.deadline, permits, tracked))
+        let deadline = self.shared.limits.deadline;
+        Ok(Lease::new(Arc::clone(&self.shared), connection, deadline, permits, tracked))
     }
 
     async fn permits(&self) -> Result<Permits, DbErr> {
@@ -142,6 +153,24 @@ impl Pool {
         Ok((permit(&self.shared.permits, timeout).await?, part))
     }
 
+    /// Waits until another user gives a connection back, at most for the acquire timeout, as long as there is one.
+    async fn connection_of_another(&self) -> Option<Connection> {
+        let shared = &self.shared;
+        let waiting = async {
+            loop {
+                let ended = shared.ended.notified();
+                if let Some(idle) = shared.idle().pop_front() {
+                    return Some(idle.connection);
+                }
+                if shared.leased.load(SeqCst) == 0 {
+                    return None;
+                }
+                ended.await;
+            }
+        };
+        timeout(shared.limits.acquire_timeout, waiting).await.ok().flatten()
+    }
+
     /// Returns an idle connection that is not too old and answers.
     async fn idle_connection(&self) -> Option<Connection> {
         while let Some(Idle { connection, since }) = self.shared.take_idle() {
@@ -149,9 +178,14 @@ impl Pool {
             if idle_for < TEST_AFTER {
                 return Some(connection);
             }
-            let answer = timeout(deadlines::PROBE, connection.database.ping());
-            if idle_for < MAX_IDLE_TIME && matches!(answer.await, Ok(Ok(()))) {
-                return Some(connection);
+            if idle_for >= MAX_IDLE_TIME {
+                continue;
+            }
+            match timeout(deadlines::PROBE.answer, connection.database.ping()).await {
+                Ok(Ok(())) => return Some(connection),
+                Ok(Err(_)) => {}
+                // The others are as old, and would be waited for one after the other.
+                Err(_) => self.shared.give_up_all(),
             }
         }
         None
@@ -216,6 +250,17 @@ async fn permit(
 }
 
 impl Shared {
+    /// Counts a lease.
+    pub(super) fn lease_begins(&self) {
+        self.leased.fetch_add(1, SeqCst);
+    }
+
+    /// Counts the end of a lease, and wakes those that wait for its connection.
+    pub(super) fn lease_ends(&self) {
+        self.leased.fetch_sub(1, SeqCst);
+        self.ended.notify_waiters();
+    }
+
     /// Returns the runtime in which connections whose user left are waited for.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime

@@ -9,8 +9,8 @@ use rand::RngExt as _;
 use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
 use super::{
-    echo,
-    error_class::{Damage, ErrorClass, classify, damage},
+    deadlines, echo,
+    error_class::{Damage, damage, is_rolled_back},
     lease::Lease,
     pool::Pool,
 };
@@ -109,10 +109,9 @@ pub async fn begin(lease: &mut Lease) -> Result<DatabaseTransaction> {
 /// # Errors
 /// [`Error::OutcomeUnknown`] unless the database says that it rolled the transaction back.
 pub async fn commit(lease: &mut Lease, txn: DatabaseTransaction) -> Result<()> {
+    lease.extend(deadlines::COMMIT);
     match lease.run(echo::transaction("COMMIT", txn.commit())).await {
-        Err(error) if classify(&error) == ErrorClass::Unavailable => {
-            Err(Error::OutcomeUnknown(error))
-        }
+        Err(error) if !is_rolled_back(&error) => Err(Error::OutcomeUnknown(error)),
         outcome => Ok(outcome?),
     }
 }

@@ -29,6 +29,9 @@ pub fn cases() -> Vec<Case> {
         an_exhausted_pool_is_503_within_seconds,
         disconnecting_clients_leave_no_transaction_open,
     ];
+    cases.extend(cases![SERVERS;
+        clients_that_leave_start_no_more_statements_than_there_are_places,
+    ]);
     if cfg!(target_os = "linux") {
         cases.extend(cases![stalled_readers_do_not_delay_other_clients]);
     }
@@ -179,4 +182,37 @@ async fn stalled_readers_do_not_delay_other_clients(db: &TestDatabase) {
     let mut rest = Vec::new();
     stalled.swap_remove(0).read_to_end(&mut rest).await.unwrap();
     assert!(rest.ends_with(b"]\r\n0\r\n\r\n"));
+}
+
+/// The place of a connection is free again when its statement has ended, not when its client has left.
+async fn clients_that_leave_start_no_more_statements_than_there_are_places(db: &TestDatabase) {
+    let app = db.serve(&["--demo", "--max-connections", "4", "--acquire-timeout", "1"]).await;
+    let (sleep_a_second, busy) = match db.backend {
+        Backend::Mysql => (
+            "SLEEP(1) = 0",
+            "SELECT count(*) AS n FROM information_schema.processlist \
+             WHERE db = DATABASE() AND command <> 'Sleep' AND info LIKE '%item%price%'",
+        ),
+        _ => (
+            "pg_sleep(1) IS NOT NULL",
+            "SELECT count(*) AS n FROM pg_stat_activity \
+             WHERE datname = current_database() AND state = 'active' AND query LIKE '%item%price%'",
+        ),
+    };
+    db.execute("ALTER TABLE item RENAME TO item_rows").await.unwrap();
+    let view = format!("CREATE VIEW item AS SELECT * FROM item_rows WHERE {sleep_a_second}");
+    db.execute(&view).await.unwrap();
+    let mut most = 0;
+    for _ in 0..8 {
+        let leaving =
+            (0..8).map(|_| timeout(Duration::from_millis(300), app.client.get("/api/v1/items")));
+        assert!(join_all(leaving).await.iter().all(Result::is_err));
+        most = most.max(db.number(busy).await);
+    }
+    // The statement that counts may count itself.
+    assert!((1..=4 + 1).contains(&most), "{most} statements at the same time");
+    let served = async || app.client.get("/api/v1/orders/1").await.status == 200;
+    db.execute("DROP VIEW item").await.unwrap();
+    db.execute("ALTER TABLE item_rows RENAME TO item").await.unwrap();
+    eventually("the places are free again", served).await;
 }

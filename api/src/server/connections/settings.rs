@@ -110,7 +110,9 @@ impl ConnectionArgs {
 /// Returns the number of file descriptors for everything but the connections of clients: the database (a connection of
 /// SQLite has three files), the worker threads, the listeners and the log.
 fn reserve(workers: usize, database_connections: u32) -> usize {
-    let database = 4 * (usize::try_from(database_connections).unwrap_or(usize::MAX / 8) + 1);
+    let requests = usize::try_from(database_connections).unwrap_or(usize::MAX / 8);
+    // With those for reports, probes and SQLite's writer and checkpoints.
+    let database = 4 * (requests + requests / 4 + 4);
     32 + database + 4 * workers + SURPLUS + IN_TRANSIT
 }
 
