@@ -1,4 +1,4 @@
-//! Sums of amounts: exact whatever the number of rows, beyond [`Money::MAX`] and beyond 64 bits.
+//! Sums of amounts: exact for any number of rows, beyond [`Money::MAX`] and beyond 64 bits.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "secrets")]
 pub struct Model {
-    /// What the secret is used for.
+    /// Use of the secret.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
     /// Random bytes in base64url.

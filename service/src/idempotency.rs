@@ -133,7 +133,7 @@ async fn delete_expired(
         Box::pin(async move {
             let mut deleted = 0;
             for (caller, keys) in by_caller.iter() {
-                // By caller, since SQLite has no list of pairs; not by a range of expiry times, which may contain any
+                // One statement a caller, since SQLite has no list of pairs; not by a range of expiry times, which may contain any
                 // number of keys. As a CASE the condition does not use the index of expiry times: without statistics
                 // PostgreSQL would read all expired keys for each batch.
                 let is_expired: Expr =

@@ -179,7 +179,7 @@ fn order_totals(
 
 /// Day, number of orders and parts of the sum of the totals.
 ///
-/// By day for months too: a date is cheaper than the text of a time for each order, and the same function on all
+/// Groups by day for months too: a date is cheaper than the text of a time for each order, and the same function on all
 /// databases.
 fn by_day(totals: SelectStatement, db: &impl ConnectionTrait) -> SelectStatement {
     let day: Expr = Func::cust("DATE").arg(Expr::col(TIME)).into();

@@ -110,7 +110,7 @@ async fn only_a_trusted_proxy_names_the_client(db: &TestDatabase) {
     let limits = ["--rate-per-address", "5"];
     let proxies = ["--trusted-proxies", "10.0.0.0/8,127.0.0.1"];
     let app = db.serve(&[limits, proxies].concat()).await;
-    // Each named client has a rate of its own, whatever it wrote itself before the address that the proxy appends.
+    // Each named client has a rate of its own, and what it wrote itself before the address that the proxy appends does not count.
     assert!(refused(&app.client, |n| (HEADER, format!("192.0.2.{n}"))).await == 0);
     let forged = |n| (HEADER, format!("203.0.113.{n}, 198.51.100.7, 10.1.2.3"));
     assert!(refused(&app.client, forged).await > 0);

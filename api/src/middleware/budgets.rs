@@ -52,7 +52,7 @@ impl Resource {
     }
 }
 
-/// What counts as one client.
+/// Identity of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientId {
     /// API key, by its id.

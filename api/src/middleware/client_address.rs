@@ -35,7 +35,7 @@ pub struct TrustedProxies {
     header: ForwardedHeader,
 }
 
-/// Header in which proxies name the client. Only one is read: most proxies write one, and pass on whatever a client
+/// Header in which proxies name the client. Only one is read: most proxies write one, and pass on what a client
 /// wrote into the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ForwardedHeader {
@@ -57,7 +57,7 @@ impl TrustedProxies {
     /// Returns the rightmost address that is not a trusted proxy's: each proxy appends the address of its own peer, and
     /// everything before may have been written by the client.
     ///
-    /// What is not an address ends the search at the proxy that wrote it.
+    /// Text that is not an address ends the search at the proxy that wrote it.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer;
         if !self.trusts(peer) {

@@ -146,7 +146,7 @@ fn quota(per_second: u32) -> Option<Quota> {
     Some(Quota::per_second(rate).allow_burst(burst))
 }
 
-/// What an admitted request holds, in its extensions.
+/// Part of the budgets that an admitted request holds, in its extensions.
 struct Admission {
     /// Place among the requests at the same time; none while its body arrives.
     place: Option<Permit>,

@@ -21,7 +21,7 @@ pub struct Refusals {
     rate: DefaultKeyedRateLimiter<AddressGroup>,
     /// Addresses above the rate, each with the end of its block.
     blocked: Mutex<HashMap<AddressGroup, Instant>>,
-    /// Whether there may be a blocked address: then only requests look for theirs.
+    /// True if there may be a blocked address: then only requests look for theirs.
     any_blocked: AtomicBool,
 }
 

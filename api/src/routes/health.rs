@@ -49,7 +49,7 @@ async fn livez() -> Json<Alive> {
     Json(Alive { status: "alive", version, commit })
 }
 
-/// What the asker needs of the server.
+/// Access that the asker needs.
 #[derive(Clone, Copy, Deserr, PartialEq, Eq, ToSchema)]
 #[deserr(rename_all = lowercase)]
 #[serde(rename_all = "lowercase")]

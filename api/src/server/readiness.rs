@@ -14,7 +14,7 @@ use service::Database;
 /// Pause between two probes.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the database allows.
+/// Access that the database allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseAccess {
     /// Nothing, for this reason.
@@ -25,7 +25,7 @@ pub enum DatabaseAccess {
     Write,
 }
 
-/// What the last probe found, and whether the server is about to stop.
+/// Finding of the last probe, and whether the server is about to stop.
 #[derive(Debug)]
 pub struct Readiness {
     access: RwLock<DatabaseAccess>,

@@ -22,7 +22,7 @@ pub struct State {
     pub limiter: Data<RequestLimiter>,
     /// Connections of clients.
     pub connections: Arc<Connections>,
-    /// What the last probe of the database found, and whether the server is about to stop.
+    /// Finding of the last probe of the database, and whether the server is about to stop.
     pub readiness: Data<Readiness>,
     /// Uses of API keys that are not written yet.
     pub key_usage: Data<KeyUsage>,

@@ -1,12 +1,12 @@
 //! Checkpoints of SQLite's write-ahead log, by a connection beside the writer, which never waits for one.
 //!
-//! A passive checkpoint copies what no reader needs and waits for nobody. Afterwards the writer starts the log anew,
+//! A passive checkpoint copies what no reader needs and never waits. Afterwards the writer starts the log anew,
 //! unless readers overlap without a pause: then the file grows. It is truncated once it is large, which keeps the writer
 //! from committing for at most [`TRUNCATION_WAIT`], and less often while that fails, as beside a backup.
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::{echo, pool::Pool};
 
@@ -50,17 +50,25 @@ enum Truncation {
 
 /// Makes a checkpoint, and truncates a large log unless `truncate_at` is to come.
 async fn checkpoint(connection: &Pool, truncate_at: Instant) -> Result<Option<Truncation>, DbErr> {
-    let (_, pages) = pragma(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
-    if pages < LARGE || Instant::now() < truncate_at {
+    let passive = pragma(connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+    if passive.log < LARGE || Instant::now() < truncate_at {
         return Ok(None);
     }
-    let (busy, _) = pragma(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
-    Ok(Some(if busy == 0 { Truncation::Done } else { Truncation::Failed }))
+    let truncation = pragma(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
+    Ok(Some(if truncation.busy == 0 { Truncation::Done } else { Truncation::Failed }))
 }
 
-/// Returns whether the checkpoint was prevented, and the number of pages in the log.
-async fn pragma(connection: &Pool, sql: &str) -> Result<(i32, i32), DbErr> {
-    let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
-    let row = row.ok_or_else(|| DbErr::Custom(format!("{sql} returned nothing")))?;
-    Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
+/// Row that SQLite returns for a checkpoint: <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>.
+#[derive(FromQueryResult)]
+struct Checkpoint {
+    /// 0 unless the checkpoint was prevented.
+    busy: i32,
+    /// Number of pages in the log.
+    log: i32,
+}
+
+async fn pragma(connection: &Pool, sql: &str) -> Result<Checkpoint, DbErr> {
+    let statement = Statement::from_string(DbBackend::Sqlite, sql);
+    let row = Checkpoint::find_by_statement(statement).one(connection).await?;
+    row.ok_or_else(|| DbErr::Custom(format!("{sql} returned nothing")))
 }

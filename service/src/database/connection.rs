@@ -16,7 +16,7 @@ pub struct Connection {
     pub generation: u64,
 }
 
-/// What the driver does with a connection that was given back.
+/// Progress of the driver with a connection that was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
     /// It has the answer to the ping that follows each use.

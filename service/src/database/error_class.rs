@@ -157,7 +157,7 @@ fn reported(error: &DbErr) -> Option<Reported> {
     })
 }
 
-/// What an error says about the connection that met it.
+/// Effect of an error on the connection that met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// Nothing: the database answered as it should.

@@ -26,7 +26,7 @@ pub struct Lease {
     deadline: Option<Instant>,
 }
 
-/// What a lease holds, and after it a task that waits for the connection.
+/// Parts of a lease, held after it by a task that waits for the connection.
 #[derive(Debug)]
 struct Held {
     pool: Arc<Shared>,
@@ -41,7 +41,7 @@ impl Drop for Held {
     }
 }
 
-/// What is known of the connection.
+/// Knowledge about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// It waits for a statement.

@@ -11,6 +11,7 @@ mod lease;
 mod outage;
 mod pool;
 pub(crate) mod query;
+mod statements;
 mod stats;
 pub(crate) mod tasks;
 mod transaction;

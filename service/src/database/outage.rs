@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest time for which an attempt keeps others from trying as well.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// Whether the database could be reached when a connection was last opened.
+/// Record of the last opening of a connection, if it failed.
 #[derive(Debug, Default)]
 pub struct Outage(Mutex<Option<Down>>);
 

@@ -15,10 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    prelude::async_trait,
-};
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr};
 use tokio::{
     runtime::Handle,
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -123,6 +120,11 @@ impl Pool {
         let connections = (self.shared.limits.max_connections / 2).max(1);
         let part = Some(Arc::new(Semaphore::new(connections)));
         Self { shared: Arc::clone(&self.shared), part }
+    }
+
+    /// Returns the kind of the database.
+    pub(super) fn backend(&self) -> DbBackend {
+        self.shared.backend
     }
 
     /// Takes a connection, an idle one or else a new one.
@@ -310,41 +312,10 @@ impl Drop for InUseGuard {
     }
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for Pool {
-    fn get_database_backend(&self) -> DbBackend {
-        self.shared.backend
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut lease = self.lease().await?;
-        let database = lease.database();
-        lease.run(database.execute_raw(statement)).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut lease = self.lease().await?;
-        let database = lease.database();
-        lease.run(database.execute_unprepared(sql)).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut lease = self.lease().await?;
-        let database = lease.database();
-        lease.run(database.query_one_raw(statement)).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut lease = self.lease().await?;
-        let database = lease.database();
-        lease.run(database.query_all_raw(statement)).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use entity::item;
-    use sea_orm::{EntityTrait, PaginatorTrait, RuntimeErr, sqlx};
+    use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, RuntimeErr, Statement, sqlx};
 
     use super::*;
     use crate::testing::demo_database;

@@ -65,7 +65,7 @@ async fn no_spelling_of_a_path_is_served_without_its_api_key(db: &TestDatabase) 
     for path in ["/api/v1/items", "/api/v1/orders/1", "/api/order_total/1", "/api/customers"] {
         for path in spellings(path) {
             let got = status(&app, "GET", &path, "").await;
-            // The pages of the documentation are public, whatever their names: they are 404 or a page.
+            // The pages of the documentation are public under any name: they are 404 or a page.
             let is_documentation = path.contains("/docs/..") || path.contains("/docs/%2e");
             let expected = if is_documentation { &[401, 404][..] } else { &[401, 400] };
             assert!(expected.contains(&got), "GET {path} is {got}");

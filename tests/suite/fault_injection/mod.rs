@@ -102,7 +102,7 @@ async fn stalled_reader_with(address: &str, path: &str, headers: &str) -> TcpStr
     reader
 }
 
-/// Requests `path` like [`stalled_reader`], and returns the status as well, whatever it is.
+/// Requests `path` like [`stalled_reader`], and returns the status as well.
 async fn stalled_request(address: &str, path: &str, headers: &str) -> (TcpStream, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

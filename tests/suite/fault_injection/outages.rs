@@ -69,7 +69,7 @@ async fn acknowledged_orders_survive_a_killed_database(db: &TestDatabase) {
     ledger.report(&format!("{} killed {kills} times", db.backend.name()));
 }
 
-/// Returns what `/readyz` says, in milliseconds whatever the state of the database.
+/// Returns what `/readyz` says, in milliseconds in any state of the database.
 async fn is_ready(app: &App) -> Option<bool> {
     let asked = Instant::now();
     let response = app.client.get("/readyz").await;

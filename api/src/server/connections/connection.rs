@@ -25,7 +25,7 @@ impl Clock {
     }
 }
 
-/// What a connection waits for.
+/// Event that a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The client must complete the TLS handshake.

@@ -1,4 +1,4 @@
-//! Connections of clients: bounded in number, each with a time limit for whatever it waits for.
+//! Connections of clients: bounded in number, each with a time limit for everything that it waits for.
 //!
 //! The framework limits the time of the first request's head only. Here every socket is wrapped in a [`GuardedStream`],
 //! which records what the connection waits for; a task closes the connections that have waited too long. If there are too
