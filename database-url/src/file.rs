@@ -28,7 +28,7 @@ impl DatabaseUrl {
 
     /// Returns the path of the file that SQLite may create, as its driver reads it.
     fn new_file(&self) -> Option<String> {
-        let (file, options) = self.url.split_once('?')?;
+        let (file, options) = self.hosts.first()?.split_once('?')?;
         let may_create = form_urlencoded::parse(options.as_bytes())
             .filter(|(key, _)| key == "mode")
             .any(|(_, value)| value == "rwc");

@@ -6,7 +6,7 @@ mod support;
 
 use entity::customer;
 use futures_util::TryStreamExt;
-use sea_orm::{ConnectOptions, EntityTrait, QueryOrder};
+use sea_orm::{EntityTrait, QueryOrder};
 use service::customers;
 use support::{Error, demo, heading};
 
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
 
     heading("the driver's stream: one statement, and a connection until the last row is read");
     // The pool of the service does not stream: a slow reader would hold one of its connections.
-    let connections = sea_orm::Database::connect(ConnectOptions::new(demo.url.expose())).await?;
+    let connections = demo.url.connect(|_| {}).await?;
     let mut rows =
         customer::Entity::find().order_by_asc(customer::Column::Id).stream(&connections).await?;
     while let Some(customer) = rows.try_next().await? {

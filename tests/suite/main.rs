@@ -22,6 +22,7 @@ mod errors;
 mod fault_injection;
 mod files;
 mod harness;
+mod hosts;
 mod line_totals;
 mod migrations;
 mod operation;
@@ -49,6 +50,7 @@ fn main() {
         errors::cases(),
         fault_injection::cases(),
         files::cases(),
+        hosts::cases(),
         line_totals::cases(),
         migrations::cases(),
         operation::cases(),

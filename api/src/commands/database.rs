@@ -11,7 +11,7 @@ use service::{Database, Settings};
 #[derive(Args)]
 pub struct DatabaseArgs {
     #[arg(
-        help = "sqlite://FILE?mode=rwc, postgres://USER:PASSWORD@HOST/DB or mysql://USER:PASSWORD@HOST/DB",
+        help = "sqlite://FILE?mode=rwc, postgres://USER:PASSWORD@HOST/DB or mysql://USER:PASSWORD@HOST/DB; HOST may be a list, of which the first server that takes writes is used",
         long,
         value_name = "URL",
         global = true,

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::eventually;
@@ -10,7 +9,6 @@ use crate::{
     cases,
     harness::{
         app::App,
-        backend::Backend,
         case::Case,
         client::{ALEX, MILK},
         database::TestDatabase,
@@ -27,12 +25,11 @@ async fn a_read_only_server_serves_reads_and_refuses_orders(db: &TestDatabase) {
         println!("fault injection: skipped, no program to start a separate database server");
         return;
     };
-    let administrator = server.db.connect().await;
-    let app = App::start(&url_of_user(&server, &administrator).await, &["--demo"]).await;
+    let app = App::start(&server.user_url().await, &["--demo"]).await;
     let ready = async |query: &str| app.client.get(&format!("/readyz{query}")).await;
     app.client.place_order(ALEX, &[(MILK, 1)]).await.assert_status(201);
 
-    set_read_only(&server.db, &administrator, true).await;
+    server.set_read_only(true).await;
     eventually("the server is not ready", async || ready("").await.status == 503).await;
     let problem = ready("").await.assert_problem(503);
     assert_eq!(problem["detail"], "the database takes no writes");
@@ -47,43 +44,10 @@ async fn a_read_only_server_serves_reads_and_refuses_orders(db: &TestDatabase) {
         app.client.get("/api/v1/orders/4").await.assert_status(200);
     }
 
-    set_read_only(&server.db, &administrator, false).await;
+    server.set_read_only(false).await;
     let placed = async || app.client.place_order(ALEX, &[(MILK, 1)]).await.status == 201;
     eventually("orders are placed", placed).await;
     eventually("the server is ready", async || ready("").await.status == 200).await;
     assert_eq!(ready("?access=read").await.json(), json!({"status": "ready"}));
     assert_eq!(server.db.count("orders").await, 5);
-}
-
-/// Returns the URL with a user to whom `read_only` applies: on MySQL it does not to administrators.
-async fn url_of_user(server: &Server, administrator: &impl ConnectionTrait) -> String {
-    if server.db.backend != Backend::Mysql {
-        return server.db.url.clone();
-    }
-    for statement in [
-        "CREATE USER market@'%' IDENTIFIED BY 'market'",
-        "GRANT ALL PRIVILEGES ON market.* TO market@'%'",
-    ] {
-        administrator.execute_unprepared(statement).await.expect(statement);
-    }
-    let (_, host) = server.db.url.split_once('@').expect("the URL has a user");
-    format!("mysql://market:market@{host}")
-}
-
-async fn set_read_only(
-    db: &TestDatabase,
-    administrator: &impl ConnectionTrait,
-    is_read_only: bool,
-) {
-    let number = u8::from(is_read_only);
-    let statements = match db.backend {
-        Backend::Mysql => vec![format!("SET GLOBAL read_only = {number}")],
-        _ => vec![
-            format!("ALTER SYSTEM SET default_transaction_read_only = {number}"),
-            "SELECT pg_reload_conf()".to_owned(),
-        ],
-    };
-    for statement in statements {
-        administrator.execute_unprepared(&statement).await.expect(&statement);
-    }
 }

@@ -6,7 +6,7 @@ pub mod case;
 pub mod client;
 pub mod database;
 pub mod echo;
-mod guard;
+pub mod guard;
 mod mysql;
 pub mod openapi;
 mod postgres;

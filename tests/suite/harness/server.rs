@@ -46,4 +46,34 @@ impl Server {
         self.guard.start_again();
         wait(&self.url).await.close().await.expect("closing never fails");
     }
+
+    /// Returns the URL with a user to whom [`Self::set_read_only`] applies: on MySQL it does not to administrators.
+    pub async fn user_url(&self) -> String {
+        if self.db.backend != Backend::Mysql {
+            return self.db.url.clone();
+        }
+        for statement in [
+            "CREATE USER IF NOT EXISTS market@'%' IDENTIFIED BY 'market'",
+            "GRANT ALL PRIVILEGES ON market.* TO market@'%'",
+        ] {
+            self.db.execute(statement).await.expect(statement);
+        }
+        let (_, host) = self.db.url.split_once('@').expect("the URL has a user");
+        format!("mysql://market:market@{host}")
+    }
+
+    /// Makes the server refuse writes, or accept them again.
+    pub async fn set_read_only(&self, is_read_only: bool) {
+        let number = u8::from(is_read_only);
+        let statements = match self.db.backend {
+            Backend::Mysql => vec![format!("SET GLOBAL read_only = {number}")],
+            _ => vec![
+                format!("ALTER SYSTEM SET default_transaction_read_only = {number}"),
+                "SELECT pg_reload_conf()".to_owned(),
+            ],
+        };
+        for statement in statements {
+            self.db.execute(&statement).await.expect(&statement);
+        }
+    }
 }
