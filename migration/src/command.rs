@@ -3,14 +3,23 @@
 use std::collections::BTreeSet;
 
 use clap::Subcommand;
-use database_url::DatabaseUrl;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
-use sea_orm_migration::{MigrationStatus, MigratorTrait};
+use database_url::{Backend, DatabaseUrl};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sea_query::{Alias, Table},
+};
+use sea_orm_migration::MigratorTrait;
 
-use crate::{Migrator, Result, lock};
+use crate::{
+    Error, Migrator, Result, connection,
+    history::{applied, pending, status, tables},
+    lock::{LOCK_TABLE, MigrationLock},
+    topology,
+};
 
 /// A command of `marketsvc migrate`. Only `down`, `fresh`, `refresh` and `reset` drop tables.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Apply pending migrations
     Up {
@@ -37,41 +46,81 @@ pub enum Command {
 /// Runs `command` on the database at `url` and returns a report, one entry per line.
 ///
 /// Concurrent migrators wait for each other. On SQLite and PostgreSQL a failed run leaves the schema
-/// unchanged; on MySQL a failed migration can be run again.
+/// unchanged; on MySQL a failed migration can be run again. `Up` writes nothing if nothing is pending.
 pub async fn run(url: &DatabaseUrl, command: Command) -> Result<Vec<String>> {
-    let db = lock::connect(url).await?;
+    let db = connection::open(url).await?;
     let report = match command {
         Command::Status => status(&db).await,
-        _ => change(&db, command).await,
+        Command::Up { .. } => up(url, &db, command).await,
+        _ => change(url, &db, command).await,
     };
     db.close().await?;
     report
 }
 
-/// Returns the names of the pending migrations. Reads only.
-///
-/// # Errors
-/// [`Error::Database`](crate::Error::Database) names an applied migration that this program does not know.
-pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>> {
-    let pending = Migrator::get_pending_migrations_read_only(db).await?;
-    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+/// Applies what is pending. Another migrator may do so at the same time.
+async fn up(url: &DatabaseUrl, db: &DatabaseConnection, command: Command) -> Result<Vec<String>> {
+    loop {
+        if pending(db).await?.is_empty() {
+            return Ok(report(command, &BTreeSet::new(), &BTreeSet::new()));
+        }
+        match change(url, db, command).await {
+            Err(Error::LockLost) => log::warn!("{}", Error::LockLost),
+            Err(error) if !pending(db).await?.is_empty() => return Err(error),
+            Err(error) => log::info!("another process applied the migrations: {error}"),
+            outcome => return outcome,
+        }
+    }
 }
 
-async fn status(db: &impl ConnectionTrait) -> Result<Vec<String>> {
-    let all = Migrator::get_migration_with_status_read_only(db).await?;
-    Ok(all.iter().map(|m| format!("{:<8} {}", m.status().to_string(), m.name())).collect())
-}
-
-async fn change(db: &DatabaseConnection, command: Command) -> Result<Vec<String>> {
-    let txn = lock::begin_exclusive(db).await?;
-    let before = match command {
-        // `fresh` must also work if an applied migration is unknown, so it does not read them first.
-        Command::Fresh => BTreeSet::new(),
-        _ => applied(&txn).await?,
+/// Runs the command under the migration lock; on SQLite that of the file.
+async fn change(
+    url: &DatabaseUrl,
+    db: &DatabaseConnection,
+    command: Command,
+) -> Result<Vec<String>> {
+    if url.backend() == Backend::Sqlite {
+        let txn = begin(db).await?;
+        let report = execute_and_report(&txn, command).await?;
+        txn.commit().await?;
+        return Ok(report);
+    }
+    topology::refuse_multi_primary(db).await?;
+    let lock = MigrationLock::acquire(url).await?;
+    let changing = async {
+        let txn = begin(db).await?;
+        let report = execute_and_report(&txn, command).await?;
+        lock.confirm(&txn).await?;
+        txn.commit().await?;
+        Ok(report)
     };
-    execute(&txn, command).await?;
-    let after = applied(&txn).await?;
-    txn.commit().await?;
+    let outcome = lock.protect(changing).await;
+    if let Err(error) = lock.release().await {
+        log::warn!("cannot release the migration lock: {error}");
+    }
+    outcome
+}
+
+/// Begins a transaction, on SQLite with the lock of the file.
+///
+/// On SQLite and PostgreSQL a drop without a commit rolls back the schema changes. MySQL commits each schema change
+/// implicitly; there the transaction only keeps the connection.
+async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(db.begin_with_options(options).await?)
+}
+
+async fn execute_and_report(txn: &DatabaseTransaction, command: Command) -> Result<Vec<String>> {
+    let before = match command {
+        // Its tables are dropped unread.
+        Command::Fresh => BTreeSet::new(),
+        _ => applied(txn).await?,
+    };
+    execute(txn, command).await?;
+    let after = applied(txn).await?;
     Ok(report(command, &before, &after))
 }
 
@@ -79,7 +128,10 @@ async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<()> {
     let done = match command {
         Command::Up { steps } => Migrator::up(txn, steps).await,
         Command::Down { steps } => Migrator::down(txn, Some(steps)).await,
-        Command::Fresh => Migrator::fresh(txn).await,
+        Command::Fresh => {
+            drop_all_tables(txn).await?;
+            Migrator::up(txn, None).await
+        }
         Command::Refresh => Migrator::refresh(txn).await,
         Command::Reset => Migrator::reset(txn).await,
         Command::Status => Ok(()),
@@ -87,10 +139,21 @@ async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<()> {
     Ok(done?)
 }
 
-async fn applied(txn: &DatabaseTransaction) -> Result<BTreeSet<String>> {
-    let all = Migrator::get_migration_with_status_read_only(txn).await?;
-    let applied = all.iter().filter(|m| m.status() == MigrationStatus::Applied);
-    Ok(applied.map(|m| m.name().to_owned()).collect())
+/// Drops all tables but that of the lock. Unlike `Migrator::fresh` it leaves types alone: they are an extension's.
+async fn drop_all_tables(txn: &DatabaseTransaction) -> Result<(), DbErr> {
+    let is_mysql = txn.get_database_backend() == DbBackend::MySql;
+    if is_mysql {
+        // It has no cascade. SQLite does not enforce foreign keys on this connection.
+        txn.execute_unprepared("SET SESSION foreign_key_checks = 0").await?;
+    }
+    for table in tables(txn).await?.into_iter().filter(|table| table != LOCK_TABLE) {
+        let drop = Table::drop().table(Alias::new(table)).if_exists().cascade().take();
+        txn.execute(&drop).await?;
+    }
+    if is_mysql {
+        txn.execute_unprepared("SET SESSION foreign_key_checks = 1").await?;
+    }
+    Ok(())
 }
 
 fn report(command: Command, before: &BTreeSet<String>, after: &BTreeSet<String>) -> Vec<String> {

@@ -6,7 +6,7 @@ use database_url::DatabaseUrl;
 use sea_orm::DbErr;
 
 /// Result with this crate's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of a migration command.
 #[derive(Debug, thiserror::Error)]
@@ -19,10 +19,19 @@ pub enum Error {
         /// Error of the driver.
         error: DbErr,
     },
-    /// The migration lock of MySQL was not acquired within this timeout. SQLite and PostgreSQL report
-    /// the same case as [`Error::Database`].
+    /// The migration lock was not acquired within this time: another process holds it. SQLite reports the same case
+    /// as [`Error::Database`].
     #[error("the migration lock was not acquired within {} s", .0.as_secs())]
     Locked(Duration),
+    /// Another process took the lock over, because it saw no sign of this one for a while.
+    #[error("another process took the migration lock over")]
+    LockLost,
+    /// Several servers of the group take writes.
+    #[error(
+        "the servers are a group with several primaries, where schemas cannot be changed safely: \
+         run SELECT group_replication_switch_to_single_primary_mode() first"
+    )]
+    MultiPrimary,
     /// A statement failed, or the database has an applied migration that this program does not know.
     #[error("{0}")]
     Database(DbErr),

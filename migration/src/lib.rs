@@ -3,7 +3,9 @@
 //! Both `cargo run -p migration -- …` and `marketsvc migrate …` call [`run`].
 
 mod command;
+mod connection;
 mod error;
+mod history;
 mod lock;
 mod m20261122_000001_create_marketplace;
 mod m20261122_000002_create_idempotency_keys;
@@ -11,9 +13,11 @@ mod m20261122_000003_create_api_keys;
 mod m20261124_000004_create_secrets;
 mod m20261124_000005_add_last_used_to_api_keys;
 mod schema;
+mod topology;
 
-pub use command::{Command, pending, run};
+pub use command::{Command, run};
 pub use error::{Error, Result};
+pub use history::pending;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 /// The list of migrations, oldest first.

@@ -1,92 +1,216 @@
-//! Migration lock: one process at a time changes the schema of a database.
+//! Migration lock: one process at a time changes the schema of a database on a server.
+//!
+//! The lock is a row. Other than a lock of a session it holds on every node of a cluster. The holder changes the row
+//! every few seconds. A process that sees no change for longer than [`EXPIRY`] takes the lock over; it measures this
+//! time itself, so the clocks of machines need not agree.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use database_url::DatabaseUrl;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
+    ExprTrait, QueryFilter, RuntimeErr, Set, SqlErr, SqlxMySqlError,
+    sea_query::{Expr, IntoIden},
 };
+use sea_orm_migration::prelude::ColumnDef;
+use tokio::time::sleep;
 
-use crate::{Error, Result};
+use crate::{Error, Result, connection, history::has_table, schema::table};
 
-/// Maximum time to wait for the migration lock.
-const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(10);
+/// Time after which a lock whose row does not change is taken over: its holder crashed.
+const EXPIRY: Duration = Duration::from_secs(10);
 
-/// Key of the PostgreSQL advisory lock: "marketsv" in ASCII, unlikely to be used by another program in
-/// the same database.
-const POSTGRES_LOCK_KEY: i64 = 0x6d61_726b_6574_7376;
+/// Interval at which the holder changes the row.
+const RENEWAL: Duration = Duration::from_secs(2);
 
-/// Maximum time to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval at which a waiting process looks at the row.
+const POLL: Duration = Duration::from_millis(200);
 
-/// Opens a pool of one connection.
-pub async fn connect(url: &DatabaseUrl) -> Result<DatabaseConnection> {
-    url.create_file();
-    let opening = url.connect(|options| {
-        options
-            .max_connections(1)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .sqlx_logging(false)
-            // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
-            .map_sqlx_sqlite_opts(|sqlite| {
-                sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)
-            });
-    });
-    let mut connection =
-        opening.await.map_err(|error| Error::Connect { url: url.clone(), error })?;
-    connection.set_metric_callback(|info| {
-        // The migrator's look-ups and its own table are housekeeping.
-        if info.statement.sql.starts_with("SELECT")
-            || info.statement.sql.contains("seaql_migrations")
-        {
-            return;
+/// Maximum time to wait for the lock.
+pub const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Name of the table. It holds one row while the lock is held, and is not dropped with the others.
+pub const LOCK_TABLE: &str = "migration_lock";
+
+/// Id of the row.
+const ID: i32 = 1;
+
+/// The row.
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "migration_lock")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        /// Process that holds the lock.
+        pub owner: String,
+        /// Number of times that the holder changed the row.
+        pub renewals: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Migration lock that this process holds. Another process waits for [`EXPIRY`] if it is dropped without
+/// [`MigrationLock::release`].
+pub struct MigrationLock {
+    db: DatabaseConnection,
+    owner: String,
+}
+
+/// State of the row, and the time since when it is so.
+struct Sighting {
+    row: row::Model,
+    since: Instant,
+}
+
+impl MigrationLock {
+    /// Waits for the lock and takes it, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] after [`MIGRATION_LOCK_TIMEOUT`].
+    pub async fn acquire(url: &DatabaseUrl) -> Result<Self> {
+        let db = connection::open(url).await?;
+        create_table(&db).await?;
+        let owner = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
+        let lock = Self { db, owner };
+        let started = Instant::now();
+        let mut seen = None;
+        loop {
+            match lock.try_acquire(&mut seen).await {
+                Ok(true) => return Ok(lock),
+                Ok(false) => {}
+                Err(error) if is_conflict(&error) => log::debug!("migration lock: {error}"),
+                Err(error) => return Err(error.into()),
+            }
+            if started.elapsed() > MIGRATION_LOCK_TIMEOUT {
+                return Err(Error::Locked(MIGRATION_LOCK_TIMEOUT));
+            }
+            sleep(POLL).await;
         }
-        let millis = info.elapsed.as_secs_f64() * 1e3;
-        let outcome = if info.failed { ", failed" } else { "" };
-        log::debug!(target: "echo", "{}  ({millis:.3} ms{outcome})", info.statement);
-    });
-    Ok(connection)
+    }
+
+    async fn try_acquire(&self, seen: &mut Option<Sighting>) -> Result<bool, DbErr> {
+        let Some(row) = row::Entity::find_by_id(ID).one(&self.db).await? else {
+            return self.insert().await;
+        };
+        match seen {
+            Some(seen) if seen.row == row && seen.since.elapsed() > EXPIRY => {
+                self.take_over(row).await
+            }
+            Some(seen) if seen.row == row => Ok(false),
+            _ => {
+                log::info!("waiting for the migration lock of process {}", row.owner);
+                *seen = Some(Sighting { row, since: Instant::now() });
+                Ok(false)
+            }
+        }
+    }
+
+    async fn insert(&self) -> Result<bool, DbErr> {
+        let row =
+            row::ActiveModel { id: Set(ID), owner: Set(self.owner.clone()), renewals: Set(0) };
+        row::Entity::insert(row).exec_without_returning(&self.db).await.map(|_| true)
+    }
+
+    async fn take_over(&self, expired: row::Model) -> Result<bool, DbErr> {
+        let taken = row::Entity::update_many()
+            .col_expr(row::Column::Owner, Expr::value(self.owner.clone()))
+            .col_expr(row::Column::Renewals, Expr::value(0))
+            .filter(row::Column::Owner.eq(&expired.owner))
+            .filter(row::Column::Renewals.eq(expired.renewals))
+            .exec(&self.db)
+            .await?;
+        if taken.rows_affected > 0 {
+            log::warn!("took over the migration lock of process {}", expired.owner);
+        }
+        Ok(taken.rows_affected > 0)
+    }
+
+    /// Runs `work` while the lock is renewed.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`] if another process took the lock over.
+    pub async fn protect<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            outcome = work => outcome,
+            () = self.renew_until_lost() => Err(Error::LockLost),
+        }
+    }
+
+    async fn renew_until_lost(&self) {
+        loop {
+            sleep(RENEWAL).await;
+            match self.renew(&self.db).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => log::warn!("cannot renew the migration lock: {error}"),
+            }
+        }
+    }
+
+    /// Changes the row; returns false if another process has it.
+    async fn renew(&self, db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+        let renewed = row::Entity::update_many()
+            .col_expr(row::Column::Renewals, Expr::col(row::Column::Renewals).add(1))
+            .filter(row::Column::Owner.eq(&self.owner))
+            .exec(db)
+            .await?;
+        Ok(renewed.rows_affected > 0)
+    }
+
+    /// Renews the lock in the transaction that changes the schema, before its commit.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`]
+    pub async fn confirm(&self, txn: &DatabaseTransaction) -> Result<()> {
+        if self.renew(txn).await? { Ok(()) } else { Err(Error::LockLost) }
+    }
+
+    /// Deletes the row, unless another process has it.
+    pub async fn release(self) -> Result<()> {
+        row::Entity::delete_many()
+            .filter(row::Column::Owner.eq(&self.owner))
+            .exec(&self.db)
+            .await?;
+        Ok(self.db.close().await?)
+    }
 }
 
-/// Begins a transaction that holds the migration lock of the database.
-///
-/// On SQLite and PostgreSQL a drop without a commit rolls back the schema changes. MySQL commits each
-/// schema change implicitly; there the transaction only keeps the connection, and the lock of the
-/// connection is released when it closes.
-pub async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
+/// Creates the table if it does not exist. Another process may create it at the same time.
+async fn create_table(db: &DatabaseConnection) -> Result<()> {
+    if has_table(db, LOCK_TABLE).await? {
+        return Ok(());
+    }
+    let created = table(db.get_database_backend(), row::Entity.into_iden())
+        .if_not_exists()
+        .col(ColumnDef::new(row::Column::Id).integer().not_null().primary_key())
+        .col(ColumnDef::new(row::Column::Owner).string_len(64).not_null())
+        .col(ColumnDef::new(row::Column::Renewals).big_integer().not_null())
+        .take();
+    match db.execute(&created).await {
+        Err(error) if !has_table(db, LOCK_TABLE).await? => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether another process may have changed the row at the same time: a duplicate row, or a conflict between
+/// the nodes of a cluster. That has the SQLSTATE class 40 or, if it is found at the commit, the error 1180.
+fn is_conflict(error: &DbErr) -> bool {
+    if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
+        return true;
+    }
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
     };
-    let txn = db.begin_with_options(options).await?;
-    match txn.get_database_backend() {
-        DbBackend::Postgres => lock_postgres(&txn).await?,
-        DbBackend::MySql => lock_mysql(&txn).await?,
-        _ => {}
-    }
-    Ok(txn)
-}
-
-async fn lock_postgres(txn: &DatabaseTransaction) -> Result<()> {
-    let lock = format!(
-        "SET LOCAL lock_timeout = '{}s'; SELECT pg_advisory_xact_lock({POSTGRES_LOCK_KEY})",
-        MIGRATION_LOCK_TIMEOUT.as_secs()
-    );
-    txn.execute_unprepared(&lock).await?;
-    Ok(())
-}
-
-/// Acquires MySQL's named lock. Its name contains a digest of the database name, because lock names are
-/// global to the server.
-async fn lock_mysql(txn: &DatabaseTransaction) -> Result<()> {
-    let sql = format!(
-        "SELECT GET_LOCK(CONCAT('marketsvc ', MD5(DATABASE())), {}) AS locked",
-        MIGRATION_LOCK_TIMEOUT.as_secs()
-    );
-    let row = txn.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
-    match row.map(|row| row.try_get::<Option<i64>>("", "locked")).transpose()? {
-        Some(Some(1)) => Ok(()),
-        _ => Err(Error::Locked(MIGRATION_LOCK_TIMEOUT)),
-    }
+    let Some(error) = error.as_database_error() else { return false };
+    let number = error.try_downcast_ref::<SqlxMySqlError>().map(SqlxMySqlError::number);
+    number == Some(1180) || error.code().is_some_and(|code| code.starts_with("40"))
 }

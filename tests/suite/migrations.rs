@@ -1,26 +1,37 @@
 //! Migrations of the schema, applied and rolled back.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Statement};
+use tokio::time::sleep;
 
 use crate::{
     cases,
     harness::{
+        app::App,
         backend::Backend,
         case::Case,
+        client::{ALEX, MILK},
         database::{MARKETSVC, MIGRATION, TestDatabase, run, stderr},
+        server::Server,
     },
 };
 
 pub fn cases() -> Vec<Case> {
-    cases![
+    let mut cases = cases![
         both_programs_apply_and_roll_back_migrations,
         concurrent_migrations_all_succeed,
         a_failed_migration_can_be_run_again,
         commands_refuse_a_missing_schema,
-        a_newer_schema_is_refused_by_name,
+        a_newer_schema_is_served_and_not_rolled_back,
         migrating_again_keeps_the_data,
-    ]
+    ];
+    cases.extend(cases![SERVERS;
+        a_renewed_lock_is_waited_for_and_an_abandoned_one_taken_over,
+        nothing_is_written_if_nothing_is_pending,
+    ]);
+    cases
 }
 
 /// Returns the names of all migrations, oldest first.
@@ -37,7 +48,7 @@ fn lines<'a>(prefix: &str, names: impl IntoIterator<Item = &'a String>) -> Strin
     names.into_iter().map(|name| format!("{prefix}{name}\n")).collect::<Vec<_>>().concat()
 }
 
-/// Returns the names of the tables, without the table of applied migrations.
+/// Returns the names of the tables, without those of the migrator.
 async fn tables(db: &TestDatabase) -> Vec<String> {
     let list = match db.backend {
         Backend::Sqlite => {
@@ -54,7 +65,7 @@ async fn tables(db: &TestDatabase) -> Vec<String> {
     let list = Statement::from_string(connection.get_database_backend(), list);
     let rows = connection.query_all_raw(list).await.unwrap();
     let names = rows.iter().map(|row| row.try_get::<String>("", "n").unwrap());
-    names.filter(|name| name != "seaql_migrations").collect()
+    names.filter(|name| !["seaql_migrations", "migration_lock"].contains(&name.as_str())).collect()
 }
 
 async fn both_programs_apply_and_roll_back_migrations(db: &TestDatabase) {
@@ -145,15 +156,45 @@ async fn commands_refuse_a_missing_schema(db: &TestDatabase) {
     assert_eq!(app.client.get("/api/customers").await.body, "[]");
 }
 
-async fn a_newer_schema_is_refused_by_name(db: &TestDatabase) {
+/// Servers of two releases run beside each other while they are exchanged one by one.
+async fn a_newer_schema_is_served_and_not_rolled_back(db: &TestDatabase) {
     db.run_ok(&["migrate", "up"]).await;
     db.execute("INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 1)").await.unwrap();
-    for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["migrate", "up"]] {
-        let output = db.run(args).await;
+    assert_eq!(db.run_ok(&["migrate", "up"]).await, "nothing to do\n");
+    let status = db.run_ok(&["migrate", "status"]).await;
+    assert!(status.ends_with("\nUnknown  m29990101_000001_later\n"), "{status}");
+    let app = db.serve(&["--demo"]).await;
+    app.client.get("/readyz").await.assert_status(200);
+    app.client.place_order(ALEX, &[(MILK, 1)]).await.assert_status(201);
+    for command in ["down", "refresh", "reset"] {
+        let output = db.run(&["migrate", command]).await;
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains("m29990101_000001_later"), "{}", stderr(&output));
     }
+    assert_eq!(db.count("orders").await, 4);
     db.run_ok(&["migrate", "fresh"]).await;
+    assert_eq!(db.count("orders").await, 0);
+}
+
+/// The lock must be held for longer than its expiry, 10 s, to tell its two ends apart.
+async fn a_renewed_lock_is_waited_for_and_an_abandoned_one_taken_over(db: &TestDatabase) {
+    db.run_ok(&["migrate", "up"]).await;
+    let reset = db.run_ok(&["migrate", "reset"]).await;
+    assert!(reset.starts_with("rolled back"), "{reset}");
+    db.execute("INSERT INTO migration_lock VALUES (1, 'another', 0)").await.unwrap();
+    let started = Instant::now();
+    let renew = async {
+        while started.elapsed() < Duration::from_secs(12) {
+            db.execute("UPDATE migration_lock SET renewals = renewals + 1").await.unwrap();
+            sleep(Duration::from_millis(500)).await;
+        }
+        assert_eq!(tables(db).await, Vec::<String>::new());
+    };
+    let (up, ()) = tokio::join!(db.run(&["migrate", "up"]), renew);
+    assert!(up.status.success(), "{}", stderr(&up));
+    assert!(stderr(&up).contains("took over the migration lock of process another"));
+    assert!(started.elapsed() > Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(db.count("migration_lock").await, 0);
 }
 
 async fn migrating_again_keeps_the_data(db: &TestDatabase) {
@@ -163,4 +204,25 @@ async fn migrating_again_keeps_the_data(db: &TestDatabase) {
     db.run_ok(&["migrate", "status"]).await;
     drop(db.serve(&["--migrate", "--demo"]).await);
     assert_eq!(db.count("order_items").await, 5);
+}
+
+/// On a standby nothing can be written.
+async fn nothing_is_written_if_nothing_is_pending(db: &TestDatabase) {
+    let Some(server) = Server::start(db.backend).await else {
+        println!("skipped: no program to start a separate database server");
+        return;
+    };
+    let url = server.user_url().await;
+    let up = async || run(MARKETSVC, &url, &["migrate", "up"]).await;
+    server.set_read_only(true).await;
+    assert_eq!(up().await.status.code(), Some(1));
+    server.set_read_only(false).await;
+    assert!(up().await.status.success());
+    // The first server writes the secret of cursors.
+    drop(App::start(&url, &["--demo"]).await);
+    server.set_read_only(true).await;
+    let again = up().await;
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "nothing to do\n", "{}", stderr(&again));
+    let app = App::start(&url, &["--migrate"]).await;
+    app.client.get("/api/v1/orders").await.assert_status(200);
 }

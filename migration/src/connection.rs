@@ -1,0 +1,42 @@
+//! Connections of the migrator.
+
+use std::time::Duration;
+
+use database_url::DatabaseUrl;
+use sea_orm::DatabaseConnection;
+
+use crate::{Error, Result, lock::MIGRATION_LOCK_TIMEOUT};
+
+/// Maximum time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens a pool of one connection.
+pub async fn open(url: &DatabaseUrl) -> Result<DatabaseConnection> {
+    url.create_file();
+    let opening = url.connect(|options| {
+        options
+            .max_connections(1)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .sqlx_logging(false)
+            // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
+            .map_sqlx_sqlite_opts(|sqlite| {
+                sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)
+            });
+    });
+    let mut connection =
+        opening.await.map_err(|error| Error::Connect { url: url.clone(), error })?;
+    connection.set_metric_callback(|info| {
+        // The migrator's look-ups and its own tables are housekeeping.
+        let sql = &info.statement.sql;
+        if sql.starts_with("SELECT")
+            || sql.contains("seaql_migrations")
+            || sql.contains("migration_lock")
+        {
+            return;
+        }
+        let millis = info.elapsed.as_secs_f64() * 1e3;
+        let outcome = if info.failed { ", failed" } else { "" };
+        log::debug!(target: "echo", "{}  ({millis:.3} ms{outcome})", info.statement);
+    });
+    Ok(connection)
+}
