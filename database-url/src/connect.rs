@@ -48,6 +48,9 @@ impl DatabaseUrl {
         let opening = Box::pin(async {
             let session = self.open(host, customize).await?;
             required.check(&session).await?;
+            if self.backend == Backend::MySql {
+                self.consistency.set(&session).await;
+            }
             Ok(session)
         });
         if !self.hosts.are_several() {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use hosts::Hosts;
 pub use parse::Error;
-use session::SessionAttrs;
+use session::{Consistency, SessionAttrs};
 
 /// URL of a database: `sqlite://file.db?mode=rwc`, `postgres://user:password@host/database` or
 /// `mysql://user:password@host/database`, for which `mariadb://` may be written.
@@ -25,6 +25,7 @@ pub struct DatabaseUrl {
     backend: Backend,
     hosts: Hosts,
     session: Option<SessionAttrs>,
+    consistency: Consistency,
     /// URL without its password and options.
     masked: String,
 }
@@ -47,10 +48,12 @@ impl DatabaseUrl {
         self.backend
     }
 
-    /// Returns the URL for connections that only read: of several hosts any will do, unless the URL says otherwise.
+    /// Returns the URL for connections that only read and may be behind: of several hosts any will do, unless the URL
+    /// says otherwise, and no connection waits for writes at other nodes of a cluster.
     #[must_use]
-    pub fn for_reading(mut self) -> Self {
+    pub fn for_replicas(mut self) -> Self {
         self.session.get_or_insert(SessionAttrs::Any);
+        self.consistency = Consistency::Eventual;
         self
     }
 

@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::{Backend, DatabaseUrl, hosts::Hosts, session::SessionAttrs};
+use crate::{
+    Backend, DatabaseUrl,
+    hosts::Hosts,
+    session::{Consistency, SessionAttrs},
+};
 
 /// Name of the option that this crate understands itself.
 const SESSION_OPTION: &str = "target_session_attrs";
@@ -72,7 +76,13 @@ fn file(url: &str) -> Result<DatabaseUrl, Error> {
         return Err(Error::NoFile);
     }
     let hosts = Hosts::new([url.to_owned()]);
-    Ok(DatabaseUrl { backend: Backend::Sqlite, hosts, session: None, masked: path.to_owned() })
+    Ok(DatabaseUrl {
+        backend: Backend::Sqlite,
+        hosts,
+        session: None,
+        consistency: Consistency::Strong,
+        masked: path.to_owned(),
+    })
 }
 
 fn servers(url: &str, backend: Backend) -> Result<DatabaseUrl, Error> {
@@ -86,7 +96,8 @@ fn servers(url: &str, backend: Backend) -> Result<DatabaseUrl, Error> {
         check_server(host, backend)?;
     }
     let masked = format!("{}{}{}{}", parts.scheme, parts.masked_user(), parts.hosts, parts.path);
-    Ok(DatabaseUrl { backend, hosts: Hosts::new(hosts), session, masked })
+    let hosts = Hosts::new(hosts);
+    Ok(DatabaseUrl { backend, hosts, session, consistency: Consistency::Strong, masked })
 }
 
 /// Parts of the URL of a server, which together are the URL.
@@ -235,9 +246,9 @@ mod tests {
         }
         assert_eq!(attrs("postgres://a/shop?target_session_attrs=x"), Err(Error::Session));
         let reading: DatabaseUrl = "postgres://a,b/shop".parse().unwrap();
-        assert_eq!(reading.for_reading().session_attrs(), SessionAttrs::Any);
+        assert_eq!(reading.for_replicas().session_attrs(), SessionAttrs::Any);
         let standby: DatabaseUrl = "mysql://a/b?target_session_attrs=standby".parse().unwrap();
-        assert_eq!(standby.for_reading().session_attrs(), SessionAttrs::Standby);
+        assert_eq!(standby.for_replicas().session_attrs(), SessionAttrs::Standby);
     }
 
     #[test]

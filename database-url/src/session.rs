@@ -72,6 +72,32 @@ impl FromStr for SessionAttrs {
     }
 }
 
+/// Relation of reads to writes that other nodes of a MySQL cluster have acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Reads see them. The session waits for them before a statement or transaction.
+    Strong,
+    /// Reads may be behind.
+    Eventual,
+}
+
+impl Consistency {
+    /// Variables of sessions on MariaDB with Galera and on MySQL with group replication. Other servers have none.
+    const STRONG: [&str; 2] =
+        ["SET SESSION wsrep_sync_wait = 1", "SET SESSION group_replication_consistency = 'BEFORE'"];
+
+    /// Prepares a session of MySQL. Each statement fails on servers that do not have its variable.
+    pub async fn set(self, session: &DatabaseConnection) {
+        if self == Self::Strong {
+            for statement in Self::STRONG {
+                if session.execute_unprepared(statement).await.is_ok() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 struct State {
     is_read_only: bool,
     is_standby: bool,

@@ -113,7 +113,7 @@ async fn expired_batch(db: &Database, now: DateTime<Utc>) -> Result<Vec<(String,
         .limit(PURGE_BATCH as u64)
         .select_only()
         .columns([Column::Caller, Column::IdempotencyKey]);
-    Ok(expired.into_tuple().all(db.reader()).await?)
+    Ok(expired.into_tuple().all(db.primary_reader()).await?)
 }
 
 /// Deletes those keys that are still expired: meanwhile a request may have claimed one again.

@@ -68,7 +68,7 @@ impl fmt::Debug for Secret {
 /// Returns the secret that signs cursors, and creates it if there is none. One statement, and a transaction of two if
 /// it is created.
 pub async fn of_cursors(db: &Database) -> Result<Secret> {
-    if let Some(stored) = Entity::find_by_id(CURSOR).one(db.reader()).await? {
+    if let Some(stored) = Entity::find_by_id(CURSOR).one(db.primary_reader()).await? {
         return Ok(Secret::new(&stored.value));
     }
     create(db).await

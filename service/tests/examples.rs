@@ -26,7 +26,8 @@ async fn demo() -> (TempDir, Database) {
     let url = format!("sqlite://{}/test.db?mode=rwc", directory.path().display());
     let url = url.parse().unwrap();
     migration::run(&url, migration::Command::Up { steps: None }).await.unwrap();
-    let settings = Settings { max_connections: 2, acquire_timeout: Duration::from_secs(5) };
+    let acquire_timeout = Duration::from_secs(5);
+    let settings = Settings { replicas: None, max_connections: 2, acquire_timeout };
     let db = Database::connect(&url, settings).await.unwrap();
     seed::demo(&db).await.unwrap();
     (directory, db)

@@ -29,6 +29,7 @@ mod operation;
 mod orders;
 mod query_parameters;
 mod relations;
+mod replicas;
 mod schema;
 mod seeding;
 mod statements;
@@ -57,6 +58,7 @@ fn main() {
         orders::cases(),
         query_parameters::cases(),
         relations::cases(),
+        replicas::cases(),
         schema::cases(),
         seeding::cases(),
         statements::cases(),

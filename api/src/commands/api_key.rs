@@ -78,7 +78,7 @@ async fn create(db: &Database, role: Role, name: Name, days: Option<u16>) -> Res
 
 async fn list(db: &Database) -> Result<String> {
     let now = clock::now();
-    let keys = api_keys::list(db.reader()).await?;
+    let keys = api_keys::list(db.primary_reader()).await?;
     let title = row(["id", "role", "state", "created", "expires", "last used", "name"]);
     let rows = keys.iter().map(|key| {
         let created = to_the_second(Some(key.created_at), "");

@@ -91,7 +91,9 @@ pub async fn warning(
         Authentication::Off => Some(
             "authentication is off: every client that reaches this server can read and change everything",
         ),
-        Authentication::Required if api_keys::exists_active(db.reader(), clock::now()).await? => {
+        Authentication::Required
+            if api_keys::exists_active(db.primary_reader(), clock::now()).await? =>
+        {
             None
         }
         Authentication::Required => Some(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use database_url::DatabaseUrl;
+use database_url::{Backend, DatabaseUrl};
 use service::{Database, Settings};
 
 /// Database and size of its connection pool.
@@ -21,7 +21,7 @@ pub struct DatabaseArgs {
         default_value = "sqlite://marketplace.db?mode=rwc"
     )]
     database_url: String,
-    /// Maximum number of database connections (on SQLite: of readers, in addition to the one writer)
+    /// Maximum number of database connections for reading, and as many for writing (SQLite has one for writing)
     #[arg(
         long,
         global = true,
@@ -54,17 +54,31 @@ impl DatabaseArgs {
         self.max_connections
     }
 
-    /// Connects to the database, whose schema must be the one that this program knows.
+    /// Connects to the database, whose schema must be one that this program knows.
     pub async fn open(&self) -> Result<Database> {
+        self.open_with_replicas(None).await
+    }
+
+    /// Connects like [`DatabaseArgs::open`], and reads from `replicas`, whose URL may be of the same kind only.
+    pub async fn open_with_replicas(&self, replicas: Option<DatabaseUrl>) -> Result<Database> {
         let url = self.url()?;
+        if let Some(replicas) = &replicas {
+            if url.backend() == Backend::Sqlite {
+                bail!("a SQLite file has no replicas to read from");
+            }
+            if url.backend() != replicas.backend() {
+                bail!("the database to read from must be of the same kind as the one to write to");
+            }
+        }
         let settings = Settings {
+            replicas,
             max_connections: self.max_connections,
             acquire_timeout: Duration::from_secs(self.acquire_timeout),
         };
         let db = Database::connect(&url, settings)
             .await
             .with_context(|| format!("cannot connect to {url}"))?;
-        let pending = service::silently(migration::pending(db.reader()))
+        let pending = service::silently(migration::pending(db.primary_reader()))
             .await
             .with_context(|| format!("cannot use the schema of {url}"))?;
         if !pending.is_empty() {

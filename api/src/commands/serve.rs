@@ -33,6 +33,10 @@ pub struct Options {
         default_value = "127.0.0.1:9090"
     )]
     listen: String,
+    /// Database to read from, such as the replicas of the other one: a URL as for --database-url. Requests read there
+    /// unless they have the header `Consistency: strong`
+    #[arg(long, env = "DATABASE_READ_URL", value_name = "URL", hide_env_values = true)]
+    read_database_url: Option<String>,
     /// Number of worker threads; one per core by default
     #[arg(
         long,
@@ -82,7 +86,8 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
     };
     let head = options.limits.header_timeout;
     let connections = options.connections.resolve(head, workers, database.max_connections())?;
-    let db = database.open().await?;
+    let replicas = options.read_database_url.as_deref().map(str::parse).transpose()?;
+    let db = database.open_with_replicas(replicas).await?;
     if options.demo {
         load_demo(&db).await?;
     }

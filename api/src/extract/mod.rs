@@ -4,6 +4,7 @@
 //! several extractors can read the same query.
 
 mod body;
+pub mod consistency;
 mod cursor;
 pub mod domain;
 pub mod expand;

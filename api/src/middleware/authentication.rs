@@ -126,7 +126,8 @@ async fn check(request: &ServiceRequest) -> Result<(), Refusal> {
     let db = request.app_data::<Data<Database>>();
     let db = db.ok_or_else(|| Problem::internal("the server has no database"))?;
     let limit = Limits::of(request.request())?.request_timeout;
-    let caller = timeout(limit, api_keys::authenticate(db.reader(), token, clock::now())).await;
+    let caller =
+        timeout(limit, api_keys::authenticate(db.primary_reader(), token, clock::now())).await;
     let caller = caller.map_err(|_| timed_out(&Method::GET))?;
     let Some(caller) = caller.map_err(Problem::from)? else {
         let invalid = "the API key is unknown, has expired or was revoked";

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::registry::Routes;
 use crate::{
     extract::{
+        consistency::ReadDatabase,
         expand::ExpandQuery,
         field_errors::FieldErrors,
         id::Id,
@@ -45,11 +46,11 @@ pub fn add_to(routes: Routes) -> Routes {
 
 /// Returns a page of the customers with their addresses.
 #[utoipa::path(get, path = "/api/v1/customers", tag = "customers",
-    params(PageQuery::<CustomerSort>, NamePrefixQuery),
+    params(PageQuery::<CustomerSort>, NamePrefixQuery, ReadDatabase),
     responses((status = 200, description = "Page of customers", body = PageBody<Customer>,
         headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_customers(
-    db: Data<Database>,
+    db: ReadDatabase,
     query: PageQuery<CustomerSort>,
     prefix: NamePrefixQuery,
 ) -> Result<HttpResponse, Problem> {
@@ -58,11 +59,11 @@ async fn list_customers(
 }
 
 /// Returns the customer with the address.
-#[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers", params(Id, IfNoneMatch),
+#[utoipa::path(get, path = "/api/v1/customers/{id}", tag = "customers", params(Id, IfNoneMatch, ReadDatabase),
     responses((status = 200, description = "The customer", body = Customer, headers(("ETag" = String))),
         (status = 304, description = "The client has the current version")))]
 async fn get_customer(
-    db: Data<Database>,
+    db: ReadDatabase,
     id: Id,
     if_none_match: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
@@ -185,11 +186,11 @@ async fn delete_customer(
 
 /// Returns a page of the customer's orders.
 #[utoipa::path(get, path = "/api/v1/customers/{id}/orders", tag = "orders",
-    params(Id, PageQuery::<OrderSort>, ExpandQuery),
+    params(Id, PageQuery::<OrderSort>, ExpandQuery, ReadDatabase),
     responses((status = 200, description = "Page of orders", body = PageBody<Order>,
         headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_orders_of_customer(
-    db: Data<Database>,
+    db: ReadDatabase,
     id: Id,
     query: PageQuery<OrderSort>,
     expand: ExpandQuery,

@@ -9,12 +9,10 @@ use actix_web::{
         StatusCode,
         header::{Accept, CONTENT_DISPOSITION, Header, HeaderValue, Quality, VARY},
     },
-    web::Data,
 };
 use futures_util::Stream;
 use serde::Serialize;
 use service::{
-    Database,
     customers::{self, Customer},
     orders::{self, Order, OrderSort},
     pagination::Page,
@@ -22,7 +20,7 @@ use service::{
 
 use super::{orders::OrderFilterQuery, registry::Routes};
 use crate::{
-    extract::query::Query,
+    extract::{consistency::ReadDatabase, query::Query},
     openapi::ProblemResponse,
     respond::{
         csv::{CsvRow, csv},
@@ -37,31 +35,31 @@ pub fn add_to(routes: Routes) -> Routes {
 }
 
 /// Streams all customers as NDJSON or CSV.
-#[utoipa::path(get, path = "/api/v1/customers/export", tag = "exports",
+#[utoipa::path(get, path = "/api/v1/customers/export", tag = "exports", params(ReadDatabase),
     responses((status = 200, description = "A line for each customer", headers(("Content-Disposition" = String)),
             content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 406, response = inline(ProblemResponse))))]
 async fn export_customers(
-    db: Data<Database>,
+    db: ReadDatabase,
     format: Format,
     responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
-    let customers = customers::stream(db.as_ref().clone());
+    let customers = customers::stream(db.clone());
     export("customers", format, responder, customers).await
 }
 
 /// Streams orders as NDJSON, or as CSV with a record for each line of an order.
-#[utoipa::path(get, path = "/api/v1/orders/export", tag = "exports", params(OrderFilterQuery),
+#[utoipa::path(get, path = "/api/v1/orders/export", tag = "exports", params(OrderFilterQuery, ReadDatabase),
     responses((status = 200, description = "The orders", headers(("Content-Disposition" = String)),
             content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 406, response = inline(ProblemResponse))))]
 async fn export_orders(
-    db: Data<Database>,
+    db: ReadDatabase,
     filter: Query<OrderFilterQuery>,
     format: Format,
     responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
-    let (db, filter) = (db.as_ref().clone(), filter.0.into());
+    let (db, filter) = (db.clone(), filter.0.into());
     let orders = orders::stream(db, filter, OrderSort::Id, false);
     export("orders", format, responder, orders).await
 }

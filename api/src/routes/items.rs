@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::registry::Routes;
 use crate::{
     extract::{
+        consistency::ReadDatabase,
         field_errors::FieldErrors,
         id::Id,
         idempotent::Idempotent,
@@ -42,11 +43,11 @@ pub fn add_to(routes: Routes) -> Routes {
 
 /// Returns a page of the items.
 #[utoipa::path(get, path = "/api/v1/items", tag = "items",
-    params(PageQuery::<ItemSort>, NamePrefixQuery),
+    params(PageQuery::<ItemSort>, NamePrefixQuery, ReadDatabase),
     responses((status = 200, description = "Page of items", body = PageBody<Item>,
         headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_items(
-    db: Data<Database>,
+    db: ReadDatabase,
     query: PageQuery<ItemSort>,
     prefix: NamePrefixQuery,
 ) -> Result<HttpResponse, Problem> {
@@ -55,11 +56,11 @@ async fn list_items(
 }
 
 /// Returns the item.
-#[utoipa::path(get, path = "/api/v1/items/{id}", tag = "items", params(Id, IfNoneMatch),
+#[utoipa::path(get, path = "/api/v1/items/{id}", tag = "items", params(Id, IfNoneMatch, ReadDatabase),
     responses((status = 200, description = "The item", body = Item, headers(("ETag" = String))),
         (status = 304, description = "The client has the current version")))]
 async fn get_item(
-    db: Data<Database>,
+    db: ReadDatabase,
     id: Id,
     if_none_match: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {

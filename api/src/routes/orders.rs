@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::registry::Routes;
 use crate::{
     extract::{
+        consistency::ReadDatabase,
         domain::EntityId,
         expand::ExpandQuery,
         field_errors::FieldErrors,
@@ -76,11 +77,11 @@ impl From<OrderFilterQuery> for OrderFilter {
 
 /// Returns a page of the orders with their lines.
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders",
-    params(PageQuery::<OrderSort>, OrderFilterQuery, ExpandQuery),
+    params(PageQuery::<OrderSort>, OrderFilterQuery, ExpandQuery, ReadDatabase),
     responses((status = 200, description = "Page of orders", body = PageBody<Order>,
         headers(("Link" = String, description = "Next page, unless this is the last one")))))]
 async fn list_orders(
-    db: Data<Database>,
+    db: ReadDatabase,
     query: PageQuery<OrderSort>,
     filter: Query<OrderFilterQuery>,
     expand: ExpandQuery,
@@ -92,11 +93,11 @@ async fn list_orders(
 
 /// Returns the order with its lines.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "orders",
-    params(Id, ExpandQuery, IfNoneMatch),
+    params(Id, ExpandQuery, IfNoneMatch, ReadDatabase),
     responses((status = 200, description = "The order", body = Order, headers(("ETag" = String))),
         (status = 304, description = "The client has the current version")))]
 async fn get_order(
-    db: Data<Database>,
+    db: ReadDatabase,
     id: Id,
     expand: ExpandQuery,
     if_none_match: IfNoneMatch,

@@ -1,9 +1,8 @@
 //! `/api/v1/reports`
 
-use actix_web::web::{Data, Json};
+use actix_web::web::Json;
 use deserr::Deserr;
 use service::{
-    Database,
     pagination::MAX_PAGE_SIZE,
     reports::{self, BestSeller, Period, Revenue},
 };
@@ -12,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::registry::Routes;
 use crate::{
     extract::{
+        consistency::ReadDatabase,
         field_errors::FieldErrors,
         query::{Query, parse_limit},
         timestamp::Timestamp,
@@ -58,10 +58,10 @@ struct RevenueQuery {
 }
 
 /// Returns orders and revenue by day or month, UTC, including periods without orders.
-#[utoipa::path(get, path = "/api/v1/reports/revenue", tag = "reports", params(RevenueQuery),
+#[utoipa::path(get, path = "/api/v1/reports/revenue", tag = "reports", params(RevenueQuery, ReadDatabase),
     responses((status = 200, description = "A row for each period, in ascending order", body = Vec<Revenue>)))]
 async fn report_revenue(
-    db: Data<Database>,
+    db: ReadDatabase,
     query: Query<RevenueQuery>,
     permit: Expensive,
 ) -> Result<Held<Json<Vec<Revenue>>>, Problem> {
@@ -94,10 +94,10 @@ struct BestSellersQuery {
 }
 
 /// Returns the items of which most pieces were ordered.
-#[utoipa::path(get, path = "/api/v1/reports/best-sellers", tag = "reports", params(BestSellersQuery),
+#[utoipa::path(get, path = "/api/v1/reports/best-sellers", tag = "reports", params(BestSellersQuery, ReadDatabase),
     responses((status = 200, description = "Items, the best seller first", body = Vec<BestSeller>)))]
 async fn report_best_sellers(
-    db: Data<Database>,
+    db: ReadDatabase,
     query: Query<BestSellersQuery>,
     permit: Expensive,
 ) -> Result<Held<Json<Vec<BestSeller>>>, Problem> {

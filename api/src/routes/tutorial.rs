@@ -29,8 +29,8 @@ use super::{
 };
 use crate::{
     extract::{
-        domain::whole_number, field_errors::FieldErrors, id::Id, idempotent::Idempotent,
-        json_body::JsonBody, query, timestamp::Timestamp,
+        consistency::ReadDatabase, domain::whole_number, field_errors::FieldErrors, id::Id,
+        idempotent::Idempotent, json_body::JsonBody, query, timestamp::Timestamp,
     },
     respond::{etag, problem::Problem, stream::StreamResponder},
     server::{clock, limits::Limits},
@@ -73,13 +73,13 @@ impl From<customers::Customer> for Customer {
 }
 
 /// Streams all customers with their addresses.
-#[utoipa::path(get, path = "/api/customers", tag = "tutorial", operation_id = "tutorial_list_customers",
+#[utoipa::path(get, path = "/api/customers", tag = "tutorial", operation_id = "tutorial_list_customers", params(ReadDatabase),
     responses((status = 200, description = "The customers", body = Vec<Customer>)))]
 async fn list_customers(
-    db: Data<Database>,
+    db: ReadDatabase,
     responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
-    let customers = customers::stream(db.as_ref().clone());
+    let customers = customers::stream(db.clone());
     responder.json_array(customers.map_ok(|page| page.map(Customer::from))).await
 }
 
@@ -145,10 +145,10 @@ impl From<orders::Line> for Line {
 
 /// Streams a customer's orders with their lines, by id; none for an unknown customer.
 #[utoipa::path(get, path = "/api/orders/{id}", tag = "tutorial", operation_id = "tutorial_list_orders_of_customer",
-    params(("id" = i64, Path, description = "Id of the customer")),
+    params(("id" = i64, Path, description = "Id of the customer"), ReadDatabase),
     responses((status = 200, description = "The orders", body = Vec<Order>)))]
 async fn list_orders_of_customer(
-    db: Data<Database>,
+    db: ReadDatabase,
     id: Id,
     responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
@@ -157,12 +157,12 @@ async fn list_orders_of_customer(
 }
 
 async fn stream_orders(
-    db: Data<Database>,
+    db: ReadDatabase,
     filter: OrderFilter,
     sort: OrderSort,
     responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {
-    let orders = orders::stream(db.as_ref().clone(), filter, sort, true);
+    let orders = orders::stream(db.clone(), filter, sort, true);
     responder.json_array(orders.map_ok(|page| page.map(Order::from))).await
 }
 
@@ -176,9 +176,9 @@ struct OrderTotal {
 
 /// Returns the total of an order.
 #[utoipa::path(get, path = "/api/order_total/{id}", tag = "tutorial",
-    params(("id" = i64, Path, description = "Id of the order")),
+    params(("id" = i64, Path, description = "Id of the order"), ReadDatabase),
     responses((status = 200, description = "The total", body = OrderTotal)))]
-async fn get_order_total(db: Data<Database>, id: Id) -> Result<Json<OrderTotal>, Problem> {
+async fn get_order_total(db: ReadDatabase, id: Id) -> Result<Json<OrderTotal>, Problem> {
     let total = orders::total(db.reader(), id.id).await?;
     Ok(Json(OrderTotal { total }))
 }
@@ -249,10 +249,10 @@ fn parse_ids(ids: &str) -> Result<Vec<i64>, Problem> {
 ///
 /// Proxies may drop the body of a GET, so the ids may be given in the query instead of in a JSON body
 /// `{"orders": [1, 2]}`, which OpenAPI cannot describe.
-#[utoipa::path(get, path = "/api/orders_total", tag = "tutorial", params(OrderIdsQuery),
+#[utoipa::path(get, path = "/api/orders_total", tag = "tutorial", params(OrderIdsQuery, ReadDatabase),
     responses((status = 200, description = "The totals", body = Vec<Option<MoneySchema>>)))]
 async fn list_order_totals(
-    db: Data<Database>,
+    db: ReadDatabase,
     ids: OrderIds,
     limits: Limits,
 ) -> Result<Json<Vec<Option<Money>>>, Problem> {
@@ -270,10 +270,10 @@ struct Times {
 /// Streams the orders with `after <= order_time <= before`, the oldest first.
 #[utoipa::path(get, path = "/api/orders_between_dates/{before}/{after}", tag = "tutorial",
     params(("before" = chrono::DateTime<chrono::Utc>, Path, description = "Latest time, or a date"),
-        ("after" = chrono::DateTime<chrono::Utc>, Path, description = "Earliest time, or a date")),
+        ("after" = chrono::DateTime<chrono::Utc>, Path, description = "Earliest time, or a date"), ReadDatabase),
     responses((status = 200, description = "The orders", body = Vec<Order>)))]
 async fn list_orders_between(
-    db: Data<Database>,
+    db: ReadDatabase,
     times: Path<Times>,
     responder: StreamResponder,
 ) -> Result<HttpResponse, Problem> {

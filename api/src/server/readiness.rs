@@ -81,14 +81,16 @@ pub async fn watch(readiness: Data<Readiness>, db: Database) {
 
 /// Returns what the database allows; `None` if it does not tell, as while a table is locked.
 async fn probe(db: &Database) -> Option<DatabaseAccess> {
-    match migration::pending(db.probe()).await {
-        Ok(pending) if pending.is_empty() => {}
-        Ok(_) => return Some(DatabaseAccess::Nothing("the database's schema is behind")),
-        Err(error) => {
-            log::debug!("not ready: {error}");
-            return Some(DatabaseAccess::Nothing(
-                "the database is unavailable, or has a schema that this server does not know",
-            ));
+    let (primary, replicas) = db.probes();
+    for (probe, problems) in [(Some(primary), &PRIMARY_PROBLEMS), (replicas, &REPLICA_PROBLEMS)] {
+        let Some(probe) = probe else { continue };
+        match migration::pending(probe).await {
+            Ok(pending) if pending.is_empty() => {}
+            Ok(_) => return Some(DatabaseAccess::Nothing(problems.behind)),
+            Err(error) => {
+                log::debug!("not ready: {error}");
+                return Some(DatabaseAccess::Nothing(problems.unavailable));
+            }
         }
     }
     match db.test_write().await {
@@ -100,3 +102,19 @@ async fn probe(db: &Database) -> Option<DatabaseAccess> {
         }
     }
 }
+
+/// Reasons why nothing can be done with a server.
+struct Problems {
+    behind: &'static str,
+    unavailable: &'static str,
+}
+
+const PRIMARY_PROBLEMS: Problems = Problems {
+    behind: "the database's schema is behind",
+    unavailable: "the database is unavailable",
+};
+
+const REPLICA_PROBLEMS: Problems = Problems {
+    behind: "the schema of the database to read from is behind",
+    unavailable: "the database to read from is unavailable",
+};

@@ -30,7 +30,8 @@ pub async fn demo() -> Result<Demo, Error> {
     };
     let url: DatabaseUrl = url.parse()?;
     migration::run(&url, migration::Command::Up { steps: None }).await?;
-    let settings = Settings { max_connections: 4, acquire_timeout: Duration::from_secs(5) };
+    let acquire_timeout = Duration::from_secs(5);
+    let settings = Settings { replicas: None, max_connections: 4, acquire_timeout };
     let db = Database::connect(&url, settings).await?;
     match seed::demo(&db).await {
         Ok(()) | Err(service::Error::NotEmpty) => {}

@@ -10,7 +10,8 @@ use std::{
 
 use database_url::{Backend, DatabaseUrl};
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr,
+    sea_query::{Func, Query},
     sqlx::{
         self, Connection as _, Executor,
         mysql::MySqlConnectOptions,
@@ -33,6 +34,9 @@ const INSTRUCTIONS: i32 = 10_000;
 /// Lets a PostgreSQL server notice within some 25 s that this machine is gone, and release its locks.
 const POSTGRES_KEEPALIVE: &str = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
     SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000";
+
+/// Time limit of PostgreSQL for waiting for a lock.
+const POSTGRES_LOCK_TIMEOUT: &str = "5s";
 
 /// Purpose of a connection. It decides about its options on SQLite, which has one writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,14 @@ impl Interrupt {
     }
 }
 
+/// Connection that was opened.
+pub struct Opened {
+    pub database: DatabaseConnection,
+    pub interrupt: Interrupt,
+    /// Time limits that each transaction must set itself, as a statement.
+    pub transaction_limits: Option<String>,
+}
+
 /// Opener of connections for one purpose.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -89,20 +101,25 @@ impl Connector {
     /// Opens a connection, or fails with the reason: at once if the server refuses.
     ///
     /// It is a pool of one: with a pool for each connection, one that does not answer can be given up without the others.
-    pub async fn open(&self) -> Result<(DatabaseConnection, Interrupt), DbErr> {
-        let interrupt = Interrupt::default();
-        let opening = self.url.connect(|options| self.set(options, &interrupt));
-        match timeout(self.timeout, opening).await {
-            Ok(opened) => {
-                let connection = opened?;
-                open_no_other(&connection);
-                Ok((connection, interrupt))
-            }
+    pub async fn open(&self) -> Result<Opened, DbErr> {
+        match timeout(self.timeout, self.open_and_prepare()).await {
+            Ok(opened) => opened,
             Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!(
                 "no connection within {} s",
                 self.timeout.as_secs()
             )))),
         }
+    }
+
+    async fn open_and_prepare(&self) -> Result<Opened, DbErr> {
+        let interrupt = Interrupt::default();
+        let database = self.url.connect(|options| self.set(options, &interrupt)).await?;
+        open_no_other(&database);
+        let transaction_limits = match self.url.backend() {
+            Backend::Postgres => prepare_postgres(&database, self.statement_timeout).await?,
+            Backend::Sqlite | Backend::MySql => None,
+        };
+        Ok(Opened { database, interrupt, transaction_limits })
     }
 
     fn set(&self, options: &mut ConnectOptions, interrupt: &Interrupt) {
@@ -144,26 +161,39 @@ fn open_no_other(connection: &DatabaseConnection) {
 }
 
 fn postgres(options: &mut ConnectOptions, statement_timeout: Duration) {
-    let statement = format!("{}s", statement_timeout.as_secs());
-    let idle = format!("{}s", IDLE_TRANSACTION_TIMEOUT.as_secs());
-    options.map_sqlx_postgres_opts(move |postgres| {
-        postgres.options([
-            ("lock_timeout", "5s"),
-            ("statement_timeout", &statement),
-            ("idle_in_transaction_session_timeout", &idle),
-        ])
-    });
-    options.map_sqlx_postgres_pool_opts(|pool| {
-        pool.after_connect(|connection, _| {
-            Box::pin(async move {
-                // Not every server knows these.
-                if let Err(error) = connection.execute(POSTGRES_KEEPALIVE).await {
-                    log::debug!("the server keeps connections of lost clients: {error}");
-                }
-                Ok(())
-            })
-        })
-    });
+    let limits = postgres_limits(statement_timeout);
+    options.map_sqlx_postgres_opts(move |postgres| postgres.options(limits.clone()));
+}
+
+fn postgres_limits(statement_timeout: Duration) -> [(&'static str, String); 3] {
+    [
+        ("lock_timeout", POSTGRES_LOCK_TIMEOUT.to_owned()),
+        ("statement_timeout", format!("{}s", statement_timeout.as_secs())),
+        ("idle_in_transaction_session_timeout", format!("{}s", IDLE_TRANSACTION_TIMEOUT.as_secs())),
+    ]
+}
+
+/// Returns the time limits for each transaction if the session does not have them: a pooler of connections, such as
+/// `PgBouncer`, drops the options of the start-up. Nothing else can be set for its sessions, which it shares out by
+/// transaction.
+async fn prepare_postgres(
+    database: &DatabaseConnection,
+    statement_timeout: Duration,
+) -> Result<Option<String>, DbErr> {
+    let setting = Func::cust("current_setting").arg("lock_timeout");
+    let row = database.query_one(Query::select().expr(setting)).await?;
+    let lock_timeout: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    if lock_timeout.as_deref() != Some(POSTGRES_LOCK_TIMEOUT) {
+        let limits = postgres_limits(statement_timeout);
+        return Ok(Some(
+            limits.map(|(name, value)| format!("SET LOCAL {name} = '{value}'")).join("; "),
+        ));
+    }
+    // Not every server knows these.
+    if let Err(error) = database.execute_unprepared(POSTGRES_KEEPALIVE).await {
+        log::debug!("the server keeps connections of lost clients: {error}");
+    }
+    Ok(None)
 }
 
 fn mysql(options: &mut ConnectOptions, statement_timeout: Duration) {

@@ -1,6 +1,6 @@
 //! Open connection of a pool.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use sea_orm::{DatabaseConnection, DatabaseConnectionType};
 
@@ -11,6 +11,8 @@ use super::connect::Interrupt;
 pub struct Connection {
     pub database: DatabaseConnection,
     pub interrupt: Interrupt,
+    /// Time limits that each transaction must set itself, as a statement.
+    pub transaction_limits: Option<Arc<str>>,
     pub opened_at: Instant,
     /// Number of times that the pool had given up all connections before.
     pub generation: u64,

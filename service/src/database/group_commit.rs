@@ -366,9 +366,9 @@ mod tests {
             reply,
             queued_at: Instant::now().checked_sub(BUSY_TIMEOUT * 2).unwrap(),
             is_maintenance: false,
-            _in_use: db.writer_pool().track(),
+            _in_use: db.writer.pool().track(),
         };
-        run_batch(db.writer_pool(), vec![write]).await;
+        run_batch(db.writer.pool(), vec![write]).await;
         assert!(matches!(outcome.await.unwrap(), Err(Error::Contention(_))));
         assert_eq!(addresses(&db).await, 3);
     }

@@ -117,6 +117,11 @@ impl Lease {
         self.held.connection.database.clone()
     }
 
+    /// Returns the statement by which each transaction must set its time limits, if it must.
+    pub fn transaction_limits(&self) -> Option<Arc<str>> {
+        self.held.connection.transaction_limits.clone()
+    }
+
     /// Runs `work`, which uses the connection, until the deadline of the lease.
     pub async fn run<T, E: HasDbErr>(
         &mut self,

@@ -11,6 +11,7 @@ mod lease;
 mod outage;
 mod pool;
 pub(crate) mod query;
+mod readers;
 mod statements;
 mod stats;
 pub(crate) mod tasks;
@@ -21,16 +22,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connect::{Connector, Role};
+use connect::Role;
 use database_url::{Backend, DatabaseUrl};
-use deadlines::{Deadlines, ORDINARY, PROBE, REPORT};
+use deadlines::ORDINARY;
 pub use echo::silently;
 use entity::idempotency_keys;
 use group_commit::GroupCommit;
-use pool::Limits;
 pub use pool::Pool;
+use readers::{PoolMaker, Readers};
 use sea_orm::{
-    DbBackend, EntityTrait, QueryFilter,
+    EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
 use stats::Counters;
@@ -42,9 +43,11 @@ use transaction::{BUSY_TIMEOUT, TimeLimit, Work, backoff, with_retries};
 use crate::{Error, Result};
 
 /// Settings of a [`Database`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Greatest number of connections; on SQLite of readers, beside the one writer.
+    /// Replicas to read from, which may be behind; `None` to read from the primary. Not for SQLite.
+    pub replicas: Option<DatabaseUrl>,
+    /// Greatest number of connections for reading, and on PostgreSQL and MySQL as many for writing.
     pub max_connections: u32,
     /// Time that a task waits for a free connection before it fails with [`crate::Error::Unavailable`].
     pub acquire_timeout: Duration,
@@ -52,14 +55,13 @@ pub struct Settings {
 
 /// Connection pools of a process. Cheap to clone.
 ///
-/// On SQLite one connection writes and the others are read-only; with a write-ahead log neither blocks the other. On
-/// PostgreSQL and MySQL both are the same pool.
+/// Reads and writes have pools of their own, so that commits that wait do not block reads. On SQLite one connection
+/// writes and the others are read-only; with a write-ahead log neither blocks the other.
 #[derive(Clone, Debug)]
 pub struct Database {
-    reader: Pool,
-    report_reader: Pool,
-    page_reader: Pool,
-    probe: Pool,
+    /// Pools that this handle reads from.
+    readers: Arc<Readers>,
+    primary: Arc<Readers>,
     writer: Writer,
     max_connections: usize,
     counters: Arc<Counters>,
@@ -74,68 +76,69 @@ enum Writer {
 }
 
 impl Database {
-    /// Connects within the acquire timeout, or fails with the reason.
+    /// Connects to the primary within the acquire timeout, or fails with the reason.
     ///
     /// Transactions run on the runtime of the caller: one that serves HTTP ends with its worker.
     pub async fn connect(url: &DatabaseUrl, settings: Settings) -> Result<Self> {
+        let Settings { replicas, max_connections, acquire_timeout } = settings;
+        let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
         let counters = Arc::default();
-        let backend = match url.backend() {
-            Backend::Sqlite => DbBackend::Sqlite,
-            Backend::Postgres => DbBackend::Postgres,
-            Backend::MySql => DbBackend::MySql,
-        };
+        let pools = PoolMaker { acquire_timeout, counters: &counters };
         url.create_file();
-        let acquire_timeout = settings.acquire_timeout;
-        let pool = |name, role, max_connections, acquire_timeout, deadlines: Deadlines| {
-            let connector = Connector::new(url, role, acquire_timeout, deadlines.statement);
-            let limits = Limits { max_connections, acquire_timeout, deadline: deadlines.answer };
-            Pool::new(name, (connector, backend), limits, &counters)
+        // SQLite's writer comes first, since it changes the file to a write-ahead log.
+        let writer = Writer::open(url, max_connections, pools).await?;
+        let readers = |url, names| Arc::new(Readers::new(url, max_connections, pools, names));
+        let (primary, readers) = match replicas.map(DatabaseUrl::for_replicas) {
+            None => {
+                let primary = readers(url, ["read", "reports"]);
+                (Arc::clone(&primary), primary)
+            }
+            Some(replicas) => (
+                readers(url, ["primary", "primary-reports"]),
+                readers(&replicas, ["read", "reports"]),
+            ),
         };
-        let one = |name, role| pool(name, role, 1, acquire_timeout, ORDINARY);
-        let max_connections = usize::try_from(settings.max_connections).unwrap_or(usize::MAX);
-        let (writer, reader) = if backend == DbBackend::Sqlite {
-            let writer = one("write", Role::SqliteWriter);
-            // The writer comes first, since it changes the file to a write-ahead log.
-            open_sqlite_writer(&writer).await?;
-            let checkpoint = one("checkpoint", Role::SqliteCheckpoint);
-            let checkpoints = tokio::spawn(checkpoint::run(checkpoint.clone())).abort_handle();
-            let writer = GroupCommit::spawn(writer);
-            let writer = Writer::Grouped { writer, checkpoint, checkpoints };
-            (writer, pool("read", Role::Reader, max_connections, acquire_timeout, ORDINARY))
-        } else {
-            let all = pool("all", Role::Reader, max_connections, acquire_timeout, ORDINARY);
-            (Writer::Concurrent(all.clone(), Handle::current()), all)
-        };
-        drop(reader.lease().await?);
-        let page_reader = reader.half();
-        let reports = (max_connections / 4).max(1);
-        let report_reader = pool("reports", Role::Reader, reports, acquire_timeout, REPORT);
-        let probe = pool("probe", Role::Reader, 1, PROBE.answer, PROBE);
-        Ok(Self { reader, report_reader, page_reader, probe, writer, max_connections, counters })
+        drop(primary.ordinary.lease().await?);
+        Ok(Self { readers, primary, writer, max_connections, counters })
     }
 
-    /// Returns the pool for reading. Each statement takes a connection and gives it back.
+    /// Returns a handle that reads from the primary, and so sees every acknowledged write.
+    #[must_use]
+    pub fn consistent(&self) -> Self {
+        Self { readers: Arc::clone(&self.primary), ..self.clone() }
+    }
+
+    /// Returns the pool for reading. Each statement takes a connection and gives it back. The rows may be those of a
+    /// replica, and so a little behind.
     #[must_use]
     pub fn reader(&self) -> &Pool {
-        &self.reader
+        &self.readers.ordinary
+    }
+
+    /// Returns the pool for reading from the primary.
+    #[must_use]
+    pub fn primary_reader(&self) -> &Pool {
+        &self.primary.ordinary
     }
 
     /// Returns the pool for reports: it has a quarter as many connections, and its statements may run for longer.
     #[must_use]
     pub fn report_reader(&self) -> &Pool {
-        &self.report_reader
+        &self.readers.reports
     }
 
     /// Returns the pool for a page of a stream: at most half of the connections, unless it is the first page, which may
     /// be all that there is.
     pub(crate) fn page_reader(&self, is_first: bool) -> &Pool {
-        if is_first { &self.reader } else { &self.page_reader }
+        if is_first { &self.readers.ordinary } else { &self.readers.pages }
     }
 
-    /// Returns a pool of one connection apart from the others, for readiness probes: it answers within 2 s.
+    /// Returns pools of one connection apart from the others, for readiness probes: they answer within 2 s. The first is
+    /// the primary's, the second that of the replicas if there are any.
     #[must_use]
-    pub fn probe(&self) -> &Pool {
-        &self.probe
+    pub fn probes(&self) -> (&Pool, Option<&Pool>) {
+        let has_replicas = !Arc::ptr_eq(&self.primary, &self.readers);
+        (&self.primary.probe, has_replicas.then_some(&self.readers.probe))
     }
 
     /// Tests by a statement that changes nothing whether the database takes writes: a standby does not. One statement on
@@ -146,7 +149,8 @@ impl Database {
     pub async fn test_write(&self) -> Result<()> {
         if let Writer::Concurrent(..) = self.writer {
             let nothing = Expr::val(1).eq(0);
-            idempotency_keys::Entity::delete_many().filter(nothing).exec(&self.probe).await?;
+            let probe = &self.primary.probe;
+            idempotency_keys::Entity::delete_many().filter(nothing).exec(probe).await?;
         }
         Ok(())
     }
@@ -201,21 +205,14 @@ impl Database {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn writer_pool(&self) -> &Pool {
-        match &self.writer {
-            Writer::Grouped { writer, .. } => writer.pool(),
-            Writer::Concurrent(pool, _) => pool,
-        }
-    }
-
     /// Returns the statistics of the pools.
     #[must_use]
     pub fn stats(&self) -> DatabaseStats {
-        let mut pools = vec![self.reader.stats(), self.report_reader.stats()];
-        if let Writer::Grouped { writer, .. } = &self.writer {
-            pools.push(writer.pool().stats());
+        let mut pools: Vec<_> = self.readers.stats().into();
+        if !Arc::ptr_eq(&self.primary, &self.readers) {
+            pools.extend(self.primary.stats());
         }
+        pools.push(self.writer.pool().stats());
         DatabaseStats {
             pools,
             statements: self.counters.statements.load(Relaxed),
@@ -230,15 +227,35 @@ impl Database {
 
     /// Waits for running statements, then closes every connection.
     pub async fn close(self) -> Result<()> {
-        self.probe.close().await?;
-        self.report_reader.close().await?;
-        self.reader.close().await?;
-        if let Writer::Grouped { writer, checkpoint, checkpoints } = &self.writer {
+        self.readers.close().await?;
+        self.primary.close().await?;
+        if let Writer::Grouped { checkpoint, checkpoints, .. } = &self.writer {
             checkpoints.abort();
             checkpoint.close().await?;
-            writer.pool().close().await?;
         }
-        Ok(())
+        Ok(self.writer.pool().close().await?)
+    }
+}
+
+impl Writer {
+    async fn open(url: &DatabaseUrl, max_connections: usize, pools: PoolMaker<'_>) -> Result<Self> {
+        let make = |purpose, connections| pools.make(url, purpose, connections, ORDINARY);
+        if url.backend() != Backend::Sqlite {
+            let pool = make(("write", Role::Reader), max_connections);
+            return Ok(Self::Concurrent(pool, Handle::current()));
+        }
+        let writer = make(("write", Role::SqliteWriter), 1);
+        open_sqlite_writer(&writer).await?;
+        let checkpoint = make(("checkpoint", Role::SqliteCheckpoint), 1);
+        let checkpoints = tokio::spawn(checkpoint::run(checkpoint.clone())).abort_handle();
+        Ok(Self::Grouped { writer: GroupCommit::spawn(writer), checkpoint, checkpoints })
+    }
+
+    fn pool(&self) -> &Pool {
+        match self {
+            Self::Grouped { writer, .. } => writer.pool(),
+            Self::Concurrent(pool, _) => pool,
+        }
     }
 }
 
@@ -267,7 +284,7 @@ mod tests {
         let (_directory, db) = demo_database().await;
         for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1)] {
             let query = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {pragma}"));
-            let row = db.writer_pool().query_one_raw(query).await.unwrap().unwrap();
+            let row = db.writer.pool().query_one_raw(query).await.unwrap().unwrap();
             assert_eq!(row.try_get_by_index::<i32>(0).unwrap(), expected, "{pragma}");
         }
     }

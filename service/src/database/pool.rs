@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    connect::Connector,
+    connect::{Connector, Opened},
     connection::{Connection, Release},
     deadlines, echo,
     lease::{Lease, Permits},
@@ -197,7 +197,7 @@ impl Pool {
         let shared = &self.shared;
         let generation = shared.generation.load(Relaxed);
         let opened = shared.outage.unless_down(shared.connector.open()).await?;
-        let (mut database, interrupt) = opened;
+        let Opened { mut database, interrupt, transaction_limits } = opened;
         let counters = Arc::clone(&shared.counters);
         database.set_metric_callback(move |info| {
             if !echo::is_silent() {
@@ -205,7 +205,9 @@ impl Pool {
             }
             echo::statement(info.statement, info.elapsed, info.failed);
         });
-        Ok(Connection { database, interrupt, opened_at: Instant::now(), generation })
+        let transaction_limits = transaction_limits.map(Into::into);
+        let opened_at = Instant::now();
+        Ok(Connection { database, interrupt, transaction_limits, opened_at, generation })
     }
 
     /// Counts a task that holds or waits for a connection until the guard is dropped.

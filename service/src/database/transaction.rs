@@ -6,7 +6,10 @@ use std::{
 };
 
 use rand::RngExt as _;
-use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 
 use super::{
     deadlines, echo,
@@ -100,8 +103,15 @@ pub async fn begin(lease: &mut Lease) -> Result<DatabaseTransaction> {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let database = lease.database();
-    Ok(lease.run(echo::transaction("BEGIN", database.begin_with_options(options))).await?)
+    let (database, limits) = (lease.database(), lease.transaction_limits());
+    let begin = async {
+        let txn = database.begin_with_options(options).await?;
+        if let Some(limits) = limits {
+            txn.execute_unprepared(&limits).await?;
+        }
+        Ok::<_, DbErr>(txn)
+    };
+    Ok(lease.run(echo::transaction("BEGIN", begin)).await?)
 }
 
 /// Commits the transaction.
@@ -131,7 +141,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
     use entity::item;
-    use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, Set};
+    use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, Set};
 
     use super::*;
     use crate::testing::demo_database;
@@ -152,7 +162,7 @@ mod tests {
         let (_directory, db) = demo_database().await;
         let attempts = AtomicU32::new(0);
         let outcome = with_retries(
-            db.writer_pool(),
+            db.writer.pool(),
             TimeLimit::Ordinary,
             &failing(failures, error, &attempts),
         )
