@@ -13,6 +13,9 @@ use crate::{Backend, DatabaseUrl, hosts::Host, session::SessionAttrs};
 /// Time after which a connection that is not open yet is tried apart from the pool.
 const HEAD_START: Duration = Duration::from_millis(500);
 
+/// The same time if there are several servers: the next one is tried as soon as one refuses.
+const HEAD_START_OF_SEVERAL: Duration = Duration::from_millis(50);
+
 /// Time after which the next server of several is tried.
 const HOST_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -77,7 +80,8 @@ impl DatabaseUrl {
 
     /// Returns the reason of a refusal. Never ends if the server accepts connections.
     async fn refusal(&self, host: &Host) -> Error {
-        tokio::time::sleep(HEAD_START).await;
+        let several = self.hosts.are_several();
+        tokio::time::sleep(if several { HEAD_START_OF_SEVERAL } else { HEAD_START }).await;
         match self.backend {
             Backend::Sqlite => pending().await,
             Backend::Postgres => Box::pin(refusal::<Postgres>(&host.url)).await,

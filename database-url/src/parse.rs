@@ -81,7 +81,8 @@ fn file(url: &str) -> Result<DatabaseUrl, Error> {
         hosts,
         session: None,
         consistency: Consistency::Strong,
-        masked: path.to_owned(),
+        // A URL of a server with the wrong scheme may have a password.
+        masked: Parts::of(path).map_or_else(|_| path.to_owned(), |parts| parts.masked()),
     })
 }
 
@@ -95,9 +96,13 @@ fn servers(url: &str, backend: Backend) -> Result<DatabaseUrl, Error> {
     for host in &hosts {
         check_server(host, backend)?;
     }
-    let masked = format!("{}{}{}{}", parts.scheme, parts.masked_user(), parts.hosts, parts.path);
-    let hosts = Hosts::new(hosts);
-    Ok(DatabaseUrl { backend, hosts, session, consistency: Consistency::Strong, masked })
+    Ok(DatabaseUrl {
+        backend,
+        hosts: Hosts::new(hosts),
+        session,
+        consistency: Consistency::Strong,
+        masked: parts.masked(),
+    })
 }
 
 /// Parts of the URL of a server, which together are the URL.
@@ -123,6 +128,12 @@ impl<'a> Parts<'a> {
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (user_info, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         Ok(Self { scheme, user_info, hosts, path, options })
+    }
+
+    /// Returns the URL without its password and options.
+    fn masked(&self) -> String {
+        let Self { scheme, hosts, path, .. } = self;
+        format!("{scheme}{}{hosts}{path}", self.masked_user())
     }
 
     fn masked_user(&self) -> String {

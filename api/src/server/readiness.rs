@@ -14,6 +14,9 @@ use service::Database;
 /// Pause between two probes.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Pause between two probes while nothing can be done with the database.
+const OUTAGE_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Access that the database allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseAccess {
@@ -60,7 +63,12 @@ impl Readiness {
     /// Probes the database, and logs a change.
     pub async fn probe(&self, db: &Database) {
         let before = self.found();
-        let found = service::silently(probe(db)).await.unwrap_or(before);
+        let mut found = service::silently(probe(db)).await;
+        if before == DatabaseAccess::Write && found != Some(before) {
+            // Perhaps the connection leads to a server that has just stopped, and the next one to another server.
+            found = service::silently(probe(db)).await;
+        }
+        let found = found.unwrap_or(before);
         *self.access.write().unwrap_or_else(PoisonError::into_inner) = found;
         match found {
             _ if found == before => {}
@@ -71,10 +79,11 @@ impl Readiness {
     }
 }
 
-/// Probes the database every second until the task is aborted.
+/// Probes the database at intervals until the task is aborted.
 pub async fn watch(readiness: Data<Readiness>, db: Database) {
     loop {
-        sleep(INTERVAL).await;
+        let is_out = matches!(readiness.found(), DatabaseAccess::Nothing(_));
+        sleep(if is_out { OUTAGE_INTERVAL } else { INTERVAL }).await;
         readiness.probe(&db).await;
     }
 }

@@ -82,10 +82,15 @@ fn classify_mysql(number: u16, state: &str) -> ErrorClass {
     }
 }
 
-/// Errors of MySQL that another connection may not meet: node not ready (with the text of an unknown command), shutdown,
-/// read-only, killed.
+/// Errors of MySQL that another connection may not meet.
 fn is_fatal_mysql(number: u16) -> bool {
-    matches!(number, 1047 | 1053 | 1290 | 1792 | 1836 | 1927 | 4031)
+    is_fatal_server_mysql(number) || matches!(number, 1792 | 1927 | 4031) // read-only, killed
+}
+
+/// Errors of MySQL that another connection to the same server meets as well: node not ready (with the text of an unknown
+/// command), shutdown, read-only.
+fn is_fatal_server_mysql(number: u16) -> bool {
+    matches!(number, 1047 | 1053 | 1290 | 1836)
 }
 
 /// Class by SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -120,6 +125,9 @@ pub fn is_read_only(error: &DbErr) -> bool {
 /// disk says nothing, except that SQLite's error of a full one is found before the commit is written.
 pub fn is_rolled_back(error: &DbErr) -> bool {
     match reported(error) {
+        // The failure of a commit has its reason in the text: a conflict between nodes, or a node that lost the others
+        // while they may commit.
+        Some(Reported::MySql(1180, _)) => error.to_string().contains("error 149"),
         Some(Reported::MySql(number, state)) => {
             !matches!(number, 1047 | 1053 | 1927 | 4031) && !state.starts_with("08")
         }
@@ -162,10 +170,10 @@ fn reported(error: &DbErr) -> Option<Reported> {
 pub enum Damage {
     /// Nothing: the database answered as it should.
     None,
-    /// The connection is not to be used again: its state is unknown, or it leads to a server that takes no writes.
+    /// The connection is not to be used again, because its state is unknown.
     Connection,
-    /// Other connections are lost as well.
-    Network,
+    /// Other connections to this server are lost as well, or lead to a server that takes no writes.
+    Server,
 }
 
 /// Returns what `error` says about the connection that met it.
@@ -182,26 +190,40 @@ pub fn damage(error: &DbErr) -> Damage {
 fn damage_of_sqlx(error: &SqlxError) -> Damage {
     match error {
         SqlxError::RowNotFound => Damage::None,
-        SqlxError::Io(_) | SqlxError::Tls(_) => Damage::Network,
+        SqlxError::Io(_) | SqlxError::Tls(_) => Damage::Server,
         SqlxError::Database(error) => {
             let code = error.code().unwrap_or_default();
-            let is_fatal = if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
-                false
+            if error.try_downcast_ref::<SqlxSqliteError>().is_some() {
+                Damage::None
             } else if let Some(error) = error.try_downcast_ref::<SqlxMySqlError>() {
-                is_fatal_mysql(error.number()) || is_fatal_state(&code)
+                damage_of_mysql(error.number(), &code)
             } else {
-                is_fatal_state(&code)
-            };
-            if is_fatal { Damage::Connection } else { Damage::None }
+                damage_of_state(&code)
+            }
         }
         // The driver may have sent half of a message, or left half of an answer unread.
         _ => Damage::Connection,
     }
 }
 
-/// States after which another connection may do better: connection, shutdown, read-only transaction.
-fn is_fatal_state(state: &str) -> bool {
-    state.starts_with("08") || matches!(state, "25006" | "57P01" | "57P02" | "57P03" | "57P05")
+fn damage_of_mysql(number: u16, state: &str) -> Damage {
+    if is_fatal_server_mysql(number) {
+        Damage::Server
+    } else if is_fatal_mysql(number) {
+        Damage::Connection
+    } else {
+        damage_of_state(state)
+    }
+}
+
+fn damage_of_state(state: &str) -> Damage {
+    match state {
+        // Read-only transaction, shutdown, crash, start-up.
+        "25006" | "57P01" | "57P02" | "57P03" => Damage::Server,
+        // Connection, idle for too long.
+        _ if state.starts_with("08") || state == "57P05" => Damage::Connection,
+        _ => Damage::None,
+    }
 }
 
 #[cfg(test)]
@@ -213,14 +235,27 @@ mod tests {
         let damage =
             |error| damage(&DbErr::Query(RuntimeErr::SqlxError(std::sync::Arc::new(error))));
         assert_eq!(damage(SqlxError::RowNotFound), Damage::None);
-        assert_eq!(damage(SqlxError::Io(std::io::ErrorKind::BrokenPipe.into())), Damage::Network);
+        assert_eq!(damage(SqlxError::Io(std::io::ErrorKind::BrokenPipe.into())), Damage::Server);
         assert_eq!(damage(SqlxError::Protocol("as if".to_owned())), Damage::Connection);
         assert_eq!(damage(SqlxError::Encode("as if".into())), Damage::Connection);
-        for state in ["08006", "25006", "57P01"] {
-            assert!(is_fatal_state(state), "{state}");
+        for (state, damage) in [
+            ("08006", Damage::Connection),
+            ("25006", Damage::Server),
+            ("57P01", Damage::Server),
+            ("40001", Damage::None),
+            ("57014", Damage::None),
+            ("53100", Damage::None),
+            ("42P01", Damage::None),
+        ] {
+            assert_eq!(damage_of_state(state), damage, "{state}");
         }
-        for state in ["40001", "57014", "53100", "42P01"] {
-            assert!(!is_fatal_state(state), "{state}");
+        for (number, state, damage) in [
+            (1047, "08S01", Damage::Server),
+            (1290, "HY000", Damage::Server),
+            (1927, "70100", Damage::Connection),
+            (1213, "40001", Damage::None),
+        ] {
+            assert_eq!(damage_of_mysql(number, state), damage, "{number}");
         }
     }
 

@@ -141,7 +141,7 @@ impl Lease {
         self.state = match outcome.as_ref().err().and_then(HasDbErr::db_err).map(damage) {
             None | Some(Damage::None) => State::Ready,
             Some(Damage::Connection) => State::Broken,
-            Some(Damage::Network) => {
+            Some(Damage::Server) => {
                 pool.give_up_all();
                 State::Broken
             }

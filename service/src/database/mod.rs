@@ -83,19 +83,19 @@ impl Database {
         let Settings { replicas, max_connections, acquire_timeout } = settings;
         let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
         let counters = Arc::default();
-        let pools = PoolMaker { acquire_timeout, counters: &counters };
+        let pools = |url| PoolMaker::new(url, max_connections, acquire_timeout, &counters);
         url.create_file();
+        let of_primary = pools(url);
         // SQLite's writer comes first, since it changes the file to a write-ahead log.
-        let writer = Writer::open(url, max_connections, pools).await?;
-        let readers = |url, names| Arc::new(Readers::new(url, max_connections, pools, names));
+        let writer = Writer::open(&of_primary).await?;
         let (primary, readers) = match replicas.map(DatabaseUrl::for_replicas) {
             None => {
-                let primary = readers(url, ["read", "reports"]);
+                let primary = Arc::new(Readers::new(&of_primary, ["read", "reports"]));
                 (Arc::clone(&primary), primary)
             }
             Some(replicas) => (
-                readers(url, ["primary", "primary-reports"]),
-                readers(&replicas, ["read", "reports"]),
+                Arc::new(Readers::new(&of_primary, ["primary", "primary-reports"])),
+                Arc::new(Readers::new(&pools(&replicas), ["read", "reports"])),
             ),
         };
         drop(primary.ordinary.lease().await?);
@@ -238,15 +238,13 @@ impl Database {
 }
 
 impl Writer {
-    async fn open(url: &DatabaseUrl, max_connections: usize, pools: PoolMaker<'_>) -> Result<Self> {
-        let make = |purpose, connections| pools.make(url, purpose, connections, ORDINARY);
-        if url.backend() != Backend::Sqlite {
-            let pool = make(("write", Role::Reader), max_connections);
-            return Ok(Self::Concurrent(pool, Handle::current()));
+    async fn open(pools: &PoolMaker<'_>) -> Result<Self> {
+        if pools.url().backend() != Backend::Sqlite {
+            return Ok(Self::Concurrent(pools.all("write", ORDINARY), Handle::current()));
         }
-        let writer = make(("write", Role::SqliteWriter), 1);
+        let writer = pools.some("write", Role::SqliteWriter, 1, ORDINARY);
         open_sqlite_writer(&writer).await?;
-        let checkpoint = make(("checkpoint", Role::SqliteCheckpoint), 1);
+        let checkpoint = pools.some("checkpoint", Role::SqliteCheckpoint, 1, ORDINARY);
         let checkpoints = tokio::spawn(checkpoint::run(checkpoint.clone())).abort_handle();
         Ok(Self::Grouped { writer: GroupCommit::spawn(writer), checkpoint, checkpoints })
     }

@@ -61,7 +61,7 @@ pub(super) struct Shared {
     idle: Mutex<VecDeque<Idle>>,
     /// Number of times that all idle connections were given up.
     generation: AtomicU64,
-    outage: Outage,
+    outage: Arc<Outage>,
     tracked: Arc<AtomicUsize>,
     /// Number of connections that are leased, or waited for after their lease.
     leased: AtomicUsize,
@@ -95,7 +95,7 @@ impl Pool {
         name: &'static str,
         (connector, backend): (Connector, DbBackend),
         limits: Limits,
-        counters: &Arc<Counters>,
+        (counters, outage): (&Arc<Counters>, Arc<Outage>),
     ) -> Self {
         let shared = Shared {
             name,
@@ -105,7 +105,7 @@ impl Pool {
             permits: Arc::new(Semaphore::new(limits.max_connections)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
-            outage: Outage::default(),
+            outage,
             tracked: Arc::default(),
             leased: AtomicUsize::new(0),
             ended: Notify::new(),
@@ -279,7 +279,7 @@ impl Shared {
         }
     }
 
-    /// Gives up all idle connections, and those in use as soon as they are given back: the network was lost.
+    /// Gives up all idle connections, and those in use as soon as they are given back: the network or the server was lost.
     pub(super) fn give_up_all(&self) {
         self.generation.fetch_add(1, Relaxed);
         self.idle().clear();

@@ -8,36 +8,61 @@ use sea_orm::{DbBackend, DbErr};
 use super::{
     connect::{Connector, Role},
     deadlines::{Deadlines, ORDINARY, PROBE, REPORT},
+    outage::Outage,
     pool::{Limits, Pool},
     stats::{Counters, PoolStats},
 };
-/// Maker of the pools of a process.
-#[derive(Clone, Copy)]
+
+/// Maker of pools of connections to one URL.
+#[derive(Clone)]
 pub struct PoolMaker<'a> {
-    /// Time that a task waits for a free connection.
-    pub acquire_timeout: Duration,
-    /// Counters of all pools.
-    pub counters: &'a Arc<Counters>,
+    url: &'a DatabaseUrl,
+    max_connections: usize,
+    acquire_timeout: Duration,
+    counters: &'a Arc<Counters>,
+    /// Shared by the pools of a server: one that reaches it again tells the others.
+    outage: Arc<Outage>,
 }
 
-impl PoolMaker<'_> {
-    /// Makes a pool of connections for `role`, without open connections.
-    pub fn make(
-        self,
-        url: &DatabaseUrl,
-        (name, role): (&'static str, Role),
+impl<'a> PoolMaker<'a> {
+    /// Makes pools with up to `max_connections`, for which a task waits for `acquire_timeout`.
+    pub fn new(
+        url: &'a DatabaseUrl,
+        max_connections: usize,
+        acquire_timeout: Duration,
+        counters: &'a Arc<Counters>,
+    ) -> Self {
+        Self { url, max_connections, acquire_timeout, counters, outage: Arc::default() }
+    }
+
+    /// Returns the URL.
+    pub fn url(&self) -> &DatabaseUrl {
+        self.url
+    }
+
+    /// Makes a pool without open connections, with the greatest number of connections.
+    pub fn all(&self, name: &'static str, deadlines: Deadlines) -> Pool {
+        self.some(name, Role::Reader, self.max_connections, deadlines)
+    }
+
+    /// Makes a pool without open connections.
+    pub fn some(
+        &self,
+        name: &'static str,
+        role: Role,
         max_connections: usize,
         deadlines: Deadlines,
     ) -> Pool {
-        let Self { acquire_timeout, counters } = self;
+        let Self { url, acquire_timeout, counters, .. } = *self;
         let connector = Connector::new(url, role, acquire_timeout, deadlines.statement);
         let limits = Limits { max_connections, acquire_timeout, deadline: deadlines.answer };
-        let backend = match url.backend() {
-            Backend::Sqlite => DbBackend::Sqlite,
-            Backend::Postgres => DbBackend::Postgres,
-            Backend::MySql => DbBackend::MySql,
+        let (backend, outage) = match url.backend() {
+            // A file may be readable and not writable.
+            Backend::Sqlite => (DbBackend::Sqlite, Arc::default()),
+            Backend::Postgres => (DbBackend::Postgres, Arc::clone(&self.outage)),
+            Backend::MySql => (DbBackend::MySql, Arc::clone(&self.outage)),
         };
-        Pool::new(name, (connector, backend), limits, counters)
+        Pool::new(name, (connector, backend), limits, (counters, outage))
     }
 }
 
@@ -56,20 +81,16 @@ pub struct Readers {
 
 impl Readers {
     /// Makes the pools; `names` are those of ordinary reads and reports.
-    pub fn new(
-        url: &DatabaseUrl,
-        connections: usize,
-        pools: PoolMaker<'_>,
-        names: [&'static str; 2],
-    ) -> Self {
-        let [ordinary, reports] = names.map(|name| (name, Role::Reader));
-        let ordinary = pools.make(url, ordinary, connections, ORDINARY);
-        let probes = PoolMaker { acquire_timeout: PROBE.answer, ..pools };
+    pub fn new(pools: &PoolMaker<'_>, names: [&'static str; 2]) -> Self {
+        let [ordinary, reports] = names;
+        let ordinary = pools.all(ordinary, ORDINARY);
+        let quarter = (pools.max_connections / 4).max(1);
+        let probes = PoolMaker { acquire_timeout: PROBE.answer, ..pools.clone() };
         Self {
             pages: ordinary.half(),
             ordinary,
-            reports: pools.make(url, reports, (connections / 4).max(1), REPORT),
-            probe: probes.make(url, ("probe", Role::Reader), 1, PROBE),
+            reports: pools.some(reports, Role::Reader, quarter, REPORT),
+            probe: probes.some("probe", Role::Reader, 1, PROBE),
         }
     }
 

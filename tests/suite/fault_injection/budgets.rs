@@ -224,7 +224,8 @@ async fn half_sent_bodies_have_a_memory_budget(db: &TestDatabase) {
         statuses.push(response.split(' ').nth(1).unwrap_or("closed").to_owned());
     }
     let count = |status: &str| statuses.iter().filter(|found| *found == status).count();
-    assert!((1..=3).contains(&count("201")), "{statuses:?}");
+    // None succeeds if all of them have arrived to the same extent when the budget is used up.
+    assert!(count("201") <= 3, "{statuses:?}");
     assert_eq!(count("201") + count("503") + count("closed"), 32, "{statuses:?}");
     assert!(count("503") > 0, "{statuses:?}");
     let grown = app.peak_memory() - idle;
