@@ -12,6 +12,7 @@
 pub mod address;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod api_keys;
+pub mod bulk_loads;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]
 pub mod customer;
 #[expect(missing_docs, reason = "columns, relations and generated items need no description")]

@@ -12,6 +12,7 @@ mod m20261122_000002_create_idempotency_keys;
 mod m20261122_000003_create_api_keys;
 mod m20261124_000004_create_secrets;
 mod m20261124_000005_add_last_used_to_api_keys;
+mod m20261124_000006_create_bulk_loads;
 mod schema;
 mod topology;
 
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_create_api_keys::Migration),
             Box::new(m20261124_000004_create_secrets::Migration),
             Box::new(m20261124_000005_add_last_used_to_api_keys::Migration),
+            Box::new(m20261124_000006_create_bulk_loads::Migration),
         ]
     }
 }

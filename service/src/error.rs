@@ -61,6 +61,20 @@ pub enum Error {
     /// Only an empty database can be seeded.
     #[error("the database is not empty; only an empty database can be seeded")]
     NotEmpty,
+    /// The database holds a part of another bulk load.
+    #[error(
+        "the database holds an unfinished load ({unfinished}), not the requested one ({task}); \
+         complete that one, or remove all data"
+    )]
+    UnfinishedLoad {
+        /// Description of the load that is not finished.
+        unfinished: String,
+        /// Description of the requested load.
+        task: String,
+    },
+    /// Another process loads rows into the database at the same time.
+    #[error("another process is loading data into the database")]
+    ConcurrentLoad,
     /// Orders need customers and items.
     #[error("orders need at least one customer and one item")]
     NothingToOrder,
@@ -129,6 +143,8 @@ impl Error {
             | Self::KeyReused
             | Self::NoSuchKey(_)
             | Self::NotEmpty
+            | Self::UnfinishedLoad { .. }
+            | Self::ConcurrentLoad
             | Self::NothingToOrder
             | Self::AmountOutOfRange(_) => true,
             Self::Conflict(_)

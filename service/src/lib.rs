@@ -5,6 +5,7 @@
 //! is held between the pages of a stream.
 
 pub mod api_keys;
+mod bulk_load;
 pub mod customers;
 mod database;
 pub mod domain;
@@ -20,5 +21,6 @@ pub mod seed;
 mod testing;
 pub mod version;
 
+pub use bulk_load::Progress;
 pub use database::{Database, DatabaseStats, Pool, PoolStats, Settings, silently};
 pub use error::{Error, Result, Violation};

@@ -1,15 +1,36 @@
 //! Demo data and generated data.
 
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
 use serde_json::Value;
+use tokio::{process::Command, time::sleep};
 
 use crate::{
     cases,
     harness::{
+        app::EVENT_TIMEOUT,
         case::Case,
         client::MILK,
-        database::{TestDatabase, stderr},
+        database::{MARKETSVC, TestDatabase, stderr},
     },
 };
+
+/// `seed generate` of enough rows to be interrupted.
+const GENERATE: [&str; 10] = [
+    "seed",
+    "generate",
+    "--customers",
+    "2000",
+    "--items",
+    "50",
+    "--orders",
+    "20000",
+    "--seed",
+    "7",
+];
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -18,6 +39,9 @@ pub fn cases() -> Vec<Case> {
         one_of_two_concurrent_seed_commands_succeeds,
         generated_orders_need_customers_and_items,
         progress_is_reported_in_plain_lines,
+        an_interrupted_run_continues_with_the_same_rows,
+        an_interrupted_run_is_not_continued_with_other_numbers,
+        one_of_two_processes_continues_an_interrupted_run,
     ]
 }
 
@@ -105,4 +129,100 @@ async fn progress_is_reported_in_plain_lines(db: &TestDatabase) {
     assert_eq!(report, "made 3000 customers, 10 items and 0 orders\n");
     let expected = ["1000/3010 rows", "2000/3010 rows", "3000/3010 rows", "3010/3010 rows"];
     assert_eq!(stderr(&output).lines().collect::<Vec<_>>(), expected);
+}
+
+/// Starts [`GENERATE`], kills it midway and returns the number of rows that the database counts as done.
+async fn interrupt(db: &TestDatabase) -> i64 {
+    db.run_ok(&["migrate", "up"]).await;
+    let mut command = Command::new(MARKETSVC);
+    command.args(GENERATE).env("DATABASE_URL", &db.url).env_remove("RUST_LOG");
+    command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn().expect("the program should start");
+    let started = Instant::now();
+    while done(db).await < 5000 {
+        assert!(started.elapsed() < EVENT_TIMEOUT, "no progress");
+        sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().await.unwrap();
+    // The server may still commit the last transaction.
+    sleep(Duration::from_millis(300)).await;
+    let done = done(db).await;
+    assert!(done > 0, "the run ended before it was killed");
+    done
+}
+
+async fn done(db: &TestDatabase) -> i64 {
+    db.number("SELECT coalesce(max(done), 0) AS n FROM bulk_loads").await
+}
+
+async fn an_interrupted_run_continues_with_the_same_rows(db: &TestDatabase) {
+    let whole = TestDatabase::create(db.backend).await;
+    whole.run_ok(&["migrate", "up"]).await;
+    whole.run_ok(&GENERATE).await;
+    let expected = everything(&whole).await;
+    whole.remove().await;
+
+    let done = interrupt(db).await;
+    assert_eq!(
+        db.count("customer").await + db.count("item").await + db.count("orders").await,
+        done
+    );
+    let without_lines = "SELECT count(*) AS n FROM orders \
+        WHERE NOT EXISTS (SELECT 1 FROM order_items WHERE order_id = orders.id)";
+    assert_eq!(db.number(without_lines).await, 0);
+
+    let output = db.run(&GENERATE).await;
+    let progress = stderr(&output);
+    assert!(output.status.success(), "{progress}");
+    assert_eq!(progress.lines().next(), Some(&*format!("{done}/22050 rows")));
+    assert_eq!(progress.lines().last(), Some("22050/22050 rows"));
+    assert_eq!(db.count("bulk_loads").await, 0);
+    assert!(everything(db).await == expected, "other rows than without an interruption");
+
+    let again = db.run(&GENERATE).await;
+    assert!(stderr(&again).contains("the database is not empty"), "{}", stderr(&again));
+    let app = db.serve(&[]).await;
+    let placed = app.client.place_order(1, &[(MILK, 1)]).await;
+    assert_eq!(placed.assert_status(201).json()["id"], 20_001);
+}
+
+async fn an_interrupted_run_is_not_continued_with_other_numbers(db: &TestDatabase) {
+    let done = interrupt(db).await;
+    let mut other = GENERATE;
+    other[7] = "20001";
+    let output = db.run(&other).await;
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    for plan in [
+        "2000 customers, 50 items and 20000 orders with seed 7",
+        "2000 customers, 50 items and 20001 orders with seed 7",
+    ] {
+        assert!(message.contains(plan), "{message}");
+    }
+    assert_eq!(message.lines().count(), 1, "{message}");
+    let demo = db.run(&["seed", "demo"]).await;
+    assert!(stderr(&demo).contains("the database is not empty"), "{}", stderr(&demo));
+    assert_eq!(self::done(db).await, done);
+
+    db.run_ok(&["migrate", "fresh"]).await;
+    db.generate(30, 3, 20, 5).await;
+}
+
+async fn one_of_two_processes_continues_an_interrupted_run(db: &TestDatabase) {
+    interrupt(db).await;
+    let outputs = tokio::join!(db.run(&GENERATE), db.run(&GENERATE));
+    let (completed, refused) = match outputs {
+        (one, two) if one.status.success() => (one, two),
+        (one, two) => (two, one),
+    };
+    assert!(completed.status.success(), "{}", stderr(&completed));
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    let message = stderr(&refused);
+    let last = message.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("another process is loading data") || last.contains("is not empty"),
+        "{message}"
+    );
+    assert_eq!((db.count("customer").await, db.count("orders").await), (2000, 20_000));
+    assert_eq!(db.count("bulk_loads").await, 0);
 }

@@ -7,6 +7,7 @@ mod database;
 mod healthcheck;
 mod migrate;
 mod openapi;
+mod progress;
 mod seed;
 mod serve;
 

@@ -3,17 +3,16 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
-use service::seed::{Plan, Progress};
+use service::seed::Plan;
 
-use super::database::DatabaseArgs;
+use super::{database::DatabaseArgs, progress::progress_bar};
 
 /// Rows to fill the database with.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Load the tutorial's rows, with their ids
     Demo,
-    /// Generate plausible rows, the same for the same seed
+    /// Generate plausible rows, the same for the same seed; run again after an interruption, it continues
     Generate {
         /// Number of customers, each with an address
         #[arg(long, value_name = "N")]
@@ -30,7 +29,7 @@ pub enum Command {
     },
 }
 
-/// Fills an empty database; fails, and changes nothing, if it is not empty.
+/// Fills an empty database, or completes an interrupted run. Fails, and changes nothing, if there is other data.
 pub async fn run(database: &DatabaseArgs, command: Command) -> Result<()> {
     let db = database.open().await?;
     let report = match command {
@@ -47,26 +46,4 @@ pub async fn run(database: &DatabaseArgs, command: Command) -> Result<()> {
     db.close().await?;
     writeln!(io::stdout(), "{report}")?;
     Ok(())
-}
-
-/// Returns a callback that draws a bar on a terminal, and elsewhere prints a line for each tenth.
-fn progress_bar() -> impl Fn(Progress) + Send + Sync {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} rows, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    move |Progress { done, total }| {
-        let tenths = |done: u64| done.saturating_mul(10) / total.max(1);
-        let before = bar.position();
-        bar.set_length(total);
-        bar.set_position(done);
-        if bar.is_hidden() && tenths(done) > tenths(before) {
-            let _ = writeln!(io::stderr(), "{done}/{total} rows");
-        }
-        if done == total {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -233,6 +233,8 @@ impl From<service::Error> for Problem {
                 "the database failed while the request was being committed; it may or may not have been carried out",
             ),
             Error::NotEmpty
+            | Error::UnfinishedLoad { .. }
+            | Error::ConcurrentLoad
             | Error::NothingToOrder
             | Error::AmountOutOfRange(_)
             | Error::Internal(_)

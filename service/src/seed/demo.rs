@@ -2,10 +2,10 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 use entity::{Money, address, customer, item, order_items, orders};
-use sea_orm::{DatabaseTransaction, IntoActiveModel};
+use sea_orm::DatabaseTransaction;
 
-use super::{insert, refuse_unless_empty, reset_sequences};
-use crate::{Database, Result};
+use super::refuse_unless_empty;
+use crate::{Database, Result, bulk_load::insert};
 
 /// Inserts the tutorial's rows into an empty database.
 ///
@@ -17,29 +17,26 @@ pub async fn demo(db: &Database) -> Result<()> {
 
 async fn insert_all(txn: &DatabaseTransaction) -> Result<()> {
     refuse_unless_empty(txn).await?;
-    insert(txn, addresses()).await?;
-    insert(txn, customers()).await?;
-    insert(txn, items()).await?;
-    insert(txn, orders()).await?;
-    insert(txn, lines()).await?;
-    reset_sequences(txn).await
+    insert::<address::Entity>(txn, &addresses()).await?;
+    insert::<customer::Entity>(txn, &customers()).await?;
+    insert::<item::Entity>(txn, &items()).await?;
+    insert::<orders::Entity>(txn, &orders()).await?;
+    insert::<order_items::Entity>(txn, &lines()).await
 }
 
-fn addresses() -> Vec<address::ActiveModel> {
+fn addresses() -> Vec<address::Model> {
     [(1, 101, 10001), (2, 201, 10002), (3, 301, 10003)]
         .map(|(id, flat_number, post_code)| address::Model { id, flat_number, post_code })
-        .map(IntoActiveModel::into_active_model)
         .into()
 }
 
-fn customers() -> Vec<customer::ActiveModel> {
+fn customers() -> Vec<customer::Model> {
     [(1, "Alex"), (2, "Blake"), (3, "Cam")]
         .map(|(id, name)| customer::Model { id, name: name.to_owned(), address_id: id })
-        .map(IntoActiveModel::into_active_model)
         .into()
 }
 
-fn items() -> Vec<item::ActiveModel> {
+fn items() -> Vec<item::Model> {
     [
         (1, "Milk", 500, "1L bottle of milk"),
         (2, "Kit Kat", 100, "a chocolate"),
@@ -52,14 +49,12 @@ fn items() -> Vec<item::ActiveModel> {
         price_cents: Money::from_cents(cents),
         description: Some(description.to_owned()),
     })
-    .map(IntoActiveModel::into_active_model)
     .into()
 }
 
-fn orders() -> Vec<orders::ActiveModel> {
+fn orders() -> Vec<orders::Model> {
     [(1, 1, (18, 10, 30)), (2, 3, (20, 11, 0)), (3, 2, (25, 15, 0))]
         .map(|(id, customer_id, time)| orders::Model { id, customer_id, order_time: march(time) })
-        .map(IntoActiveModel::into_active_model)
         .into()
 }
 
@@ -70,7 +65,7 @@ fn march((day, hour, minute): (u32, u32, u32)) -> NaiveDateTime {
         .unwrap_or_default()
 }
 
-fn lines() -> Vec<order_items::ActiveModel> {
+fn lines() -> Vec<order_items::Model> {
     [(1, 2, 4, 100), (1, 3, 2, 1050), (1, 1, 1, 500), (2, 2, 2, 100), (2, 4, 5, 200)]
         .map(|(order_id, item_id, quantity, cents)| order_items::Model {
             order_id,
@@ -78,6 +73,5 @@ fn lines() -> Vec<order_items::ActiveModel> {
             quantity,
             unit_price_cents: Money::from_cents(cents),
         })
-        .map(IntoActiveModel::into_active_model)
         .into()
 }
