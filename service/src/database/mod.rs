@@ -167,27 +167,13 @@ impl Database {
     /// The transaction runs to its end even if the caller drops the future. `work` is run again, a few times, when
     /// it conflicts with another transaction, so it must have no effect outside of its own.
     pub async fn write<T: Send + 'static>(&self, work: impl Work<T> + 'static) -> Result<T> {
-        self.write_within(TimeLimit::Ordinary, work).await
-    }
-
-    /// Runs `work` like [`Database::write`], for as long as it takes.
-    pub(crate) async fn write_many<T: Send + 'static>(
-        &self,
-        work: impl Work<T> + 'static,
-    ) -> Result<T> {
-        self.write_within(TimeLimit::Unlimited, work).await
-    }
-
-    async fn write_within<T: Send + 'static>(
-        &self,
-        limit: TimeLimit,
-        work: impl Work<T> + 'static,
-    ) -> Result<T> {
         match &self.writer {
             Writer::Grouped { writer, .. } => writer.write(work).await,
             Writer::Concurrent(pool, runtime) => {
                 let pool = pool.clone();
-                runtime.spawn(async move { with_retries(&pool, limit, &work).await }).await?
+                runtime
+                    .spawn(async move { with_retries(&pool, TimeLimit::Ordinary, &work).await })
+                    .await?
             }
         }
     }
