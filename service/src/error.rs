@@ -64,7 +64,7 @@ pub enum Error {
     /// The database holds a part of another bulk load.
     #[error(
         "the database holds an unfinished load ({unfinished}), not the requested one ({task}); \
-         complete that one, or remove all data"
+         complete that one, or remove all data with `marketsvc migrate fresh`"
     )]
     UnfinishedLoad {
         /// Description of the load that is not finished.
@@ -75,6 +75,31 @@ pub enum Error {
     /// Another process loads rows into the database at the same time.
     #[error("another process is loading data into the database")]
     ConcurrentLoad,
+    /// Only an empty database can be the target of a copy.
+    #[error(
+        "the target is not empty: its table {0} has rows; `marketsvc migrate fresh` removes all data"
+    )]
+    TargetNotEmpty(&'static str),
+    /// The target of a copy holds a part of the rows.
+    #[error(
+        "an earlier copy or seed of the target was interrupted; remove all data with \
+         `marketsvc migrate fresh`, then copy again"
+    )]
+    InterruptedCopy,
+    /// The source of a copy, or its target, was changed meanwhile.
+    #[error(
+        "{table} has {source_rows} rows in the source and {target_rows} in the target: something \
+         has written to one of them; stop it, remove all data of the target with \
+         `marketsvc migrate fresh`, then copy again"
+    )]
+    CopyDiffers {
+        /// Name of the table.
+        table: &'static str,
+        /// Number of rows in the source.
+        source_rows: u64,
+        /// Number of rows in the target.
+        target_rows: u64,
+    },
     /// Orders need customers and items.
     #[error("orders need at least one customer and one item")]
     NothingToOrder,
@@ -145,6 +170,9 @@ impl Error {
             | Self::NotEmpty
             | Self::UnfinishedLoad { .. }
             | Self::ConcurrentLoad
+            | Self::TargetNotEmpty(_)
+            | Self::InterruptedCopy
+            | Self::CopyDiffers { .. }
             | Self::NothingToOrder
             | Self::AmountOutOfRange(_) => true,
             Self::Conflict(_)

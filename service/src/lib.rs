@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 mod bulk_load;
+mod copy;
 pub mod customers;
 mod database;
 pub mod domain;
@@ -22,5 +23,6 @@ mod testing;
 pub mod version;
 
 pub use bulk_load::Progress;
+pub use copy::{CopiedTable, copy};
 pub use database::{Database, DatabaseStats, Pool, PoolStats, Settings, silently};
 pub use error::{Error, Result, Violation};

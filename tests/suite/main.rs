@@ -17,6 +17,7 @@ mod auth;
 mod cli;
 mod clients;
 mod concurrency;
+mod copying;
 mod echo;
 mod errors;
 mod fault_injection;
@@ -47,6 +48,7 @@ fn main() {
         cli::cases(),
         clients::cases(),
         concurrency::cases(),
+        copying::cases(),
         echo::cases(),
         errors::cases(),
         fault_injection::cases(),

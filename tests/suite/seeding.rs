@@ -1,20 +1,14 @@
 //! Demo data and generated data.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
-
 use serde_json::Value;
-use tokio::{process::Command, time::sleep};
 
 use crate::{
     cases,
     harness::{
-        app::EVENT_TIMEOUT,
+        bulk_load::{kill_midway, rows_done},
         case::Case,
         client::MILK,
-        database::{MARKETSVC, TestDatabase, stderr},
+        database::{TestDatabase, stderr},
     },
 };
 
@@ -131,28 +125,10 @@ async fn progress_is_reported_in_plain_lines(db: &TestDatabase) {
     assert_eq!(stderr(&output).lines().collect::<Vec<_>>(), expected);
 }
 
-/// Starts [`GENERATE`], kills it midway and returns the number of rows that the database counts as done.
+/// Migrates, kills [`GENERATE`] midway and returns the number of rows that the database counts as done.
 async fn interrupt(db: &TestDatabase) -> i64 {
     db.run_ok(&["migrate", "up"]).await;
-    let mut command = Command::new(MARKETSVC);
-    command.args(GENERATE).env("DATABASE_URL", &db.url).env_remove("RUST_LOG");
-    command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let mut child = command.spawn().expect("the program should start");
-    let started = Instant::now();
-    while done(db).await < 5000 {
-        assert!(started.elapsed() < EVENT_TIMEOUT, "no progress");
-        sleep(Duration::from_millis(5)).await;
-    }
-    child.kill().await.unwrap();
-    // The server may still commit the last transaction.
-    sleep(Duration::from_millis(300)).await;
-    let done = done(db).await;
-    assert!(done > 0, "the run ended before it was killed");
-    done
-}
-
-async fn done(db: &TestDatabase) -> i64 {
-    db.number("SELECT coalesce(max(done), 0) AS n FROM bulk_loads").await
+    kill_midway(&db.url, &GENERATE, db).await
 }
 
 async fn an_interrupted_run_continues_with_the_same_rows(db: &TestDatabase) {
@@ -202,7 +178,7 @@ async fn an_interrupted_run_is_not_continued_with_other_numbers(db: &TestDatabas
     assert_eq!(message.lines().count(), 1, "{message}");
     let demo = db.run(&["seed", "demo"]).await;
     assert!(stderr(&demo).contains("the database is not empty"), "{}", stderr(&demo));
-    assert_eq!(self::done(db).await, done);
+    assert_eq!(rows_done(db).await, done);
 
     db.run_ok(&["migrate", "fresh"]).await;
     db.generate(30, 3, 20, 5).await;

@@ -56,7 +56,7 @@ impl DatabaseArgs {
 
     /// Connects to the database, whose schema must be one that this program knows.
     pub async fn open(&self) -> Result<Database> {
-        self.open_with_replicas(None).await
+        self.open_at(&self.url()?, None).await
     }
 
     /// Connects like [`DatabaseArgs::open`], and reads from `replicas`, whose URL may be of the same kind only.
@@ -70,12 +70,21 @@ impl DatabaseArgs {
                 bail!("the database to read from must be of the same kind as the one to write to");
             }
         }
+        self.open_at(&url, replicas).await
+    }
+
+    /// Connects like [`DatabaseArgs::open`] to the database at `url`, with the other settings of this command line.
+    pub async fn open_at(
+        &self,
+        url: &DatabaseUrl,
+        replicas: Option<DatabaseUrl>,
+    ) -> Result<Database> {
         let settings = Settings {
             replicas,
             max_connections: self.max_connections,
             acquire_timeout: Duration::from_secs(self.acquire_timeout),
         };
-        let db = Database::connect(&url, settings)
+        let db = Database::connect(url, settings)
             .await
             .with_context(|| format!("cannot connect to {url}"))?;
         let pending = service::silently(migration::pending(db.primary_reader()))

@@ -3,6 +3,7 @@
 mod api_key;
 mod authentication;
 mod boolean;
+mod copy;
 mod database;
 mod healthcheck;
 mod migrate;
@@ -49,7 +50,7 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Serve HTTP until SIGTERM or SIGINT
     Serve(Box<serve::Options>),
@@ -59,6 +60,8 @@ enum Command {
     /// Fill an empty database
     #[command(subcommand)]
     Seed(seed::Command),
+    /// Copy all data to another, empty database; stop every server of this database first
+    Copy(copy::Options),
     /// Create, list and revoke API keys
     #[command(subcommand)]
     ApiKey(api_key::Command),
@@ -89,6 +92,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Serve(options) => serve::run(&cli.database, &options).await,
         Command::Migrate(command) => migrate::run(&cli.database, command).await,
         Command::Seed(command) => seed::run(&cli.database, command).await,
+        Command::Copy(options) => copy::run(&cli.database, &options).await,
         Command::ApiKey(command) => api_key::run(&cli.database, command).await,
         Command::Openapi => openapi::run(),
         Command::Healthcheck(options) => healthcheck::run(&options),

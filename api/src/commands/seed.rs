@@ -39,7 +39,7 @@ pub async fn run(database: &DatabaseArgs, command: Command) -> Result<()> {
         }
         Command::Generate { customers, items, orders, seed } => {
             let plan = Plan { customers, items, orders, seed };
-            service::seed::generate(&db, plan, progress_bar()).await?;
+            service::seed::generate(&db, plan, &progress_bar()).await?;
             format!("made {customers} customers, {items} items and {orders} orders")
         }
     };

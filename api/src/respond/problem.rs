@@ -235,6 +235,9 @@ impl From<service::Error> for Problem {
             Error::NotEmpty
             | Error::UnfinishedLoad { .. }
             | Error::ConcurrentLoad
+            | Error::TargetNotEmpty(_)
+            | Error::InterruptedCopy
+            | Error::CopyDiffers { .. }
             | Error::NothingToOrder
             | Error::AmountOutOfRange(_)
             | Error::Internal(_)

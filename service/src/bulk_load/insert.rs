@@ -3,7 +3,7 @@
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, IntoActiveModel,
     Iterable, PrimaryKeyToColumn, PrimaryKeyTrait,
-    sea_query::{Expr, Func, IntoIden, Query},
+    sea_query::{Expr, Func, IntoIden, Query, SelectStatement},
 };
 
 use crate::Result;
@@ -30,21 +30,23 @@ where
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
         E::insert_many(rows).exec_without_returning(txn).await?;
     }
-    reset_sequence::<E>(txn).await
-}
-
-/// Sets PostgreSQL's sequence to the greatest id; the other databases do so themselves.
-async fn reset_sequence<E: EntityTrait>(txn: &DatabaseTransaction) -> Result<()> {
-    if txn.get_database_backend() != DbBackend::Postgres || !E::PrimaryKey::auto_increment() {
-        return Ok(());
-    }
-    let table = E::default();
-    for key in E::PrimaryKey::iter() {
-        let column = key.into_column().into_iden();
-        let name = column.to_string();
-        let sequence = Func::cust("pg_get_serial_sequence").arg(table.table_name()).arg(name);
-        let reset = Func::cust("setval").arg(sequence).arg(Expr::col(column).max());
-        txn.query_one(Query::select().expr(reset).from(table)).await?;
+    // The other databases continue after the greatest id by themselves.
+    if txn.get_database_backend() == DbBackend::Postgres
+        && let Some(reset) = sequence_reset::<E>()
+    {
+        txn.query_one(&reset).await?;
     }
     Ok(())
+}
+
+/// Statement that sets PostgreSQL's sequence to the greatest id; `None` if the ids come from elsewhere.
+fn sequence_reset<E: EntityTrait>() -> Option<SelectStatement> {
+    if !E::PrimaryKey::auto_increment() {
+        return None;
+    }
+    let table = E::default();
+    let id = E::PrimaryKey::iter().next()?.into_column().into_iden();
+    let sequence = Func::cust("pg_get_serial_sequence").arg(table.table_name()).arg(id.to_string());
+    let reset = Func::cust("setval").arg(sequence).arg(Expr::col(id).max());
+    Some(Query::select().expr(reset).from(table).take())
 }

@@ -41,22 +41,22 @@ pub(crate) trait Batch: Send + Sync + 'static {
 pub(crate) type Check = for<'a> fn(&'a DatabaseTransaction) -> WorkFuture<'a, ()>;
 
 /// Load of many rows in several transactions.
-pub(crate) struct BulkLoad<'a, Report> {
+pub(crate) struct BulkLoad<'a> {
     db: &'a Database,
     task: String,
     check: Check,
     progress: Progress,
-    report: Report,
+    report: &'a dyn Fn(Progress),
 }
 
-impl<'a, Report: Fn(Progress)> BulkLoad<'a, Report> {
+impl<'a> BulkLoad<'a> {
     /// Begins a load of `total` rows after the first `done`, or continues one with the same `task`.
     pub fn new(
         db: &'a Database,
         task: String,
         check: Check,
         progress: Progress,
-        report: Report,
+        report: &'a dyn Fn(Progress),
     ) -> Self {
         if progress.done > 0 {
             report(progress);

@@ -7,8 +7,7 @@ mod keyset;
 mod stream;
 
 use chrono::NaiveDateTime;
-use keyset::keyset_condition;
-pub(crate) use keyset::starts_with;
+pub(crate) use keyset::{keyset_condition, starts_with};
 use sea_orm::{
     DbBackend, EntityTrait, IdenStatic, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     Select, Value,

@@ -34,7 +34,7 @@ const LINES: RangeInclusive<usize> = 1..=5;
 ///
 /// # Errors
 /// [`Error::NotEmpty`], [`Error::NothingToOrder`], [`Error::UnfinishedLoad`] and [`Error::ConcurrentLoad`].
-pub async fn generate(db: &Database, plan: Plan, report: impl Fn(Progress)) -> Result<()> {
+pub async fn generate(db: &Database, plan: Plan, report: &dyn Fn(Progress)) -> Result<()> {
     if plan.orders > 0 && (plan.customers == 0 || plan.items == 0) {
         return Err(Error::NothingToOrder);
     }
@@ -56,7 +56,7 @@ pub async fn generate(db: &Database, plan: Plan, report: impl Fn(Progress)) -> R
 
 /// Returns the number of customers, items and orders that an interrupted run has stored.
 async fn stored_rows(db: &Database, plan: Plan) -> Result<u64> {
-    match bulk_load::unfinished(db.reader()).await? {
+    match bulk_load::unfinished(db.primary_reader()).await? {
         None => Ok(0),
         Some(load) if load.task == plan.to_string() => Ok(load.done.cast_unsigned()),
         Some(load) => Err(Error::UnfinishedLoad { unfinished: load.task, task: plan.to_string() }),

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod backend;
+pub mod bulk_load;
 pub mod case;
 pub mod client;
 pub mod database;
