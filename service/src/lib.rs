@@ -22,7 +22,7 @@ pub mod seed;
 mod testing;
 pub mod version;
 
-pub use bulk_load::Progress;
+pub use bulk_load::{Progress, unfinished_load};
 pub use copy::{CopiedTable, copy};
 pub use database::{Database, DatabaseStats, Pool, PoolStats, Settings, silently};
 pub use error::{Error, Result, Violation};

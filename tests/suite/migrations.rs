@@ -49,7 +49,7 @@ fn lines<'a>(prefix: &str, names: impl IntoIterator<Item = &'a String>) -> Strin
 }
 
 /// Returns the names of the tables, without those of the migrator.
-async fn tables(db: &TestDatabase) -> Vec<String> {
+pub async fn tables(db: &TestDatabase) -> Vec<String> {
     let list = match db.backend {
         Backend::Sqlite => {
             "SELECT name AS n FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"

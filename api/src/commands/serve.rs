@@ -91,6 +91,9 @@ pub async fn run(database: &DatabaseArgs, options: &Options) -> Result<()> {
     if options.demo {
         load_demo(&db).await?;
     }
+    if let Some(load) = service::silently(service::unfinished_load(&db)).await? {
+        log::warn!("the database holds an unfinished load ({load}) and lacks rows");
+    }
     let warning = authentication::warning(authentication, &db).await?;
     let settings = Settings {
         listen: options.listen.clone(),

@@ -112,6 +112,11 @@ pub(crate) async fn unfinished(db: &impl ConnectionTrait) -> Result<Option<Model
     Ok(Entity::find_by_id(ID).one(db).await?)
 }
 
+/// Returns the description of the load that is not finished: the database lacks rows. One statement.
+pub async fn unfinished_load(db: &Database) -> Result<Option<String>> {
+    Ok(unfinished(db.primary_reader()).await?.map(|load| load.task))
+}
+
 /// Precedes the check: on MySQL the first read decides which rows the later ones see.
 async fn claim(txn: &DatabaseTransaction, task: String, done: u64) -> Result<()> {
     let row = Model { id: ID, task, done: done.cast_signed() };
