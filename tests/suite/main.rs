@@ -16,6 +16,8 @@
 mod auth;
 mod cli;
 mod clients;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod concurrency;
 mod copying;
 mod echo;
@@ -72,5 +74,9 @@ fn main() {
     .into_iter()
     .flatten()
     .collect();
-    libtest_mimic::run(&Arguments::from_args(), trials(&cases)).exit();
+    #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "clusters need Linux"))]
+    let mut trials = trials(&cases);
+    #[cfg(target_os = "linux")]
+    trials.extend(cluster::trials());
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

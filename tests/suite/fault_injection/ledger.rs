@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::harness::client::{ALEX, BREAD, Client, KIT_KAT, MILK, TestResponse};
 
@@ -53,7 +54,7 @@ impl Ledger {
     /// Places orders one after the other until the connection fails.
     pub async fn place_until_disconnected(&self, client: &Client) {
         loop {
-            let n = self.begin();
+            let n = self.begin(self.next_has_key());
             let Ok(response) = self.send(client, n).await else { return };
             self.acknowledge(n, &response);
         }
@@ -62,7 +63,7 @@ impl Ledger {
     /// Places orders one after the other until `done`. Refusals with 503 are counted.
     pub async fn place_until(&self, client: &Client, done: &Cell<bool>) {
         while !done.get() {
-            let n = self.begin();
+            let n = self.begin(self.next_has_key());
             loop {
                 let response =
                     self.send(client, n).await.expect("the server should run all the time");
@@ -76,7 +77,33 @@ impl Ledger {
                 if !self.entries.borrow()[n].has_key {
                     break; // The outcome is unknown: placed or not.
                 }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Places orders one after the other through a proxy until `done`, all of them with a key or none. Reports the
+    /// status of each response, or `None` if the connection failed.
+    pub async fn place_through_proxy(
+        &self,
+        client: &Client,
+        has_key: bool,
+        done: &Cell<bool>,
+        report: impl Fn(Option<u16>),
+    ) {
+        while !done.get() {
+            let n = self.begin(has_key);
+            loop {
+                let response = self.send(client, n).await.ok();
+                report(response.as_ref().map(|response| response.status.as_u16()));
+                if let Some(response) = response.filter(|response| response.status == 201) {
+                    self.acknowledge(n, &response);
+                    break;
+                }
+                sleep(Duration::from_millis(50)).await;
+                if !has_key {
+                    break; // The outcome is unknown: placed or not.
+                }
             }
         }
     }
@@ -131,11 +158,16 @@ impl Ledger {
         );
     }
 
-    /// Adds the next order; two of three have an idempotency key.
-    fn begin(&self) -> usize {
+    /// Returns whether the next order has an idempotency key, as two of three have.
+    fn next_has_key(&self) -> bool {
+        !self.len().is_multiple_of(3)
+    }
+
+    /// Adds the next order.
+    fn begin(&self, has_key: bool) -> usize {
         let mut entries = self.entries.borrow_mut();
         let n = entries.len();
-        entries.push(Entry { has_key: !n.is_multiple_of(3), acknowledged: None });
+        entries.push(Entry { has_key, acknowledged: None });
         n
     }
 

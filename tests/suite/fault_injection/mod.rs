@@ -7,7 +7,7 @@ mod crashes;
 mod cursors;
 mod expensive_reads;
 mod hostile_input;
-mod ledger;
+pub mod ledger;
 mod memory;
 mod network;
 mod outages;

@@ -34,7 +34,12 @@ impl App {
 
     /// Starts `serve` like [`App::start`], without `--echo`.
     pub async fn start_without_echo(url: &str, args: &[&str]) -> Self {
-        Self::spawn(&[], url, args, &[]).await
+        Self::start_at("127.0.0.1:0", MARKETSVC, url, args).await
+    }
+
+    /// Starts `serve` of another `program`, such as that of an earlier release, at the address `listen`.
+    pub async fn start_at(listen: &str, program: &str, url: &str, args: &[&str]) -> Self {
+        Self::spawn(&[program], listen, url, args, &[]).await
     }
 
     /// Starts `serve` like [`App::start_with`], through a `wrapper` command such as `setpriv` that executes it.
@@ -44,15 +49,21 @@ impl App {
         args: &[&str],
         env: &[(&str, &str)],
     ) -> Self {
-        Self::spawn(wrapper, url, &[&["--echo"], args].concat(), env).await
+        let words = [wrapper, &[MARKETSVC]].concat();
+        Self::spawn(&words, "127.0.0.1:0", url, &[&["--echo"], args].concat(), env).await
     }
 
-    async fn spawn(wrapper: &[&str], url: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let words = [wrapper, &[MARKETSVC]].concat();
+    async fn spawn(
+        words: &[&str],
+        listen: &str,
+        url: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
         let mut guard = Guard::start(words[0], "TERM", |command| {
             command
                 .args(&words[1..])
-                .args(["serve", "--listen", "127.0.0.1:0"])
+                .args(["serve", "--listen", listen])
                 .args(args)
                 .env("DATABASE_URL", url)
                 .env_remove("RUST_LOG")

@@ -54,7 +54,12 @@ impl Guard {
         signal("KILL", &format!("{pid} {}", children(&pid)));
     }
 
-    /// Starts the process again after [`Self::kill`].
+    /// Sends a signal, such as `STOP`, to the process. Linux only.
+    pub fn signal(&self, name: &str) {
+        signal(name, &self.pid());
+    }
+
+    /// Starts the process again after [`Self::kill`], or when it has ended after a signal.
     pub fn start_again(&mut self) {
         let pipe = self.pipe.as_mut().expect("the process was not told to stop");
         pipe.write_all(b"\n").expect("the shell reads lines");
@@ -98,7 +103,8 @@ pub fn data_directory() -> PathBuf {
     directory
 }
 
-fn unprivileged() -> Option<(u32, u32)> {
+/// Returns the user and the group that servers run as if the tests run as root.
+pub fn unprivileged() -> Option<(u32, u32)> {
     (id(&["-u"])? == 0).then_some(())?;
     Some((id(&["-u", "nobody"])?, id(&["-g", "nobody"])?))
 }
