@@ -49,7 +49,7 @@ pub enum TimeLimit {
 /// Runs `work` in a transaction of its own, again after a conflict or if the connection breaks before the commit.
 pub async fn with_retries<T>(pool: &Pool, limit: TimeLimit, work: &impl Work<T>) -> Result<T> {
     let started = Instant::now();
-    let mut attempt = 1;
+    let (mut attempt, mut has_moved) = (1, false);
     loop {
         // Fails at once while the database cannot be reached.
         let mut lease = pool.lease().await?;
@@ -66,8 +66,9 @@ pub async fn with_retries<T>(pool: &Pool, limit: TimeLimit, work: &impl Work<T>)
                 log::debug!("retrying: {error}");
             }
             // Perhaps another server answers by now.
-            Err(Error::Unavailable(error)) if attempt == 1 && damage(&error) != Damage::None => {
+            Err(Error::Unavailable(error)) if !has_moved && damage(&error) != Damage::None => {
                 log::debug!("retrying on another connection: {error}");
+                has_moved = true;
             }
             outcome => return outcome,
         }
