@@ -47,6 +47,11 @@ impl Counter {
         }
     }
 
+    /// Returns the number of acknowledged changes.
+    pub fn acknowledged(&self) -> u32 {
+        self.acknowledged.get()
+    }
+
     /// Asserts that each acknowledged change is in the item, once.
     pub async fn verify(&self, client: &Client) {
         let price = client.get_json(&self.path).await["price"].as_f64().expect("a price");

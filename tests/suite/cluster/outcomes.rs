@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    fmt,
     time::{Duration, Instant},
 };
 
@@ -73,19 +74,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Prints the counts of a trial.
-    pub fn print(&self, trial: &str) {
-        let statuses: Vec<_> =
-            self.statuses.iter().map(|(status, n)| format!("{n} × {}", name(*status))).collect();
-        println!(
-            "fault injection: {trial}: {} in {:.1?}; longest time without a success {:.2?}; 0 lost, 0 duplicate, \
-             0 incomplete, nodes agree",
-            statuses.join(", "),
-            self.took,
-            self.longest_gap
-        );
-    }
-
     /// Asserts that the statuses besides 201 are among `allowed`, and that there never was no success for longer than
     /// `limit`.
     #[track_caller]
@@ -95,6 +83,15 @@ impl Summary {
             others.filter(|status| !status.is_some_and(|s| allowed.contains(&s))).collect();
         assert!(unexpected.is_empty(), "unexpected: {self:?}");
         assert!(self.longest_gap <= limit, "no success for {:?}: {self:?}", self.longest_gap);
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statuses: Vec<_> =
+            self.statuses.iter().map(|(status, n)| format!("{n} × {}", name(*status))).collect();
+        let (statuses, took, gap) = (statuses.join(", "), self.took, self.longest_gap);
+        write!(f, "{statuses} in {took:.1?}; longest time without a success {gap:.2?}")
     }
 }
 

@@ -1,5 +1,7 @@
 //! A cluster with replicas of the service and their load.
 
+use std::time::Instant;
+
 use super::{
     load::Load,
     outcomes::{Outcomes, Summary},
@@ -51,9 +53,7 @@ impl<C: Cluster> Site<C> {
                 more_orders(outcomes).await;
             })
             .await;
-        self.verify().await;
-        summary.print(&format!("{}, {fault}", C::NAME));
-        summary
+        self.verify_and_print(fault, summary).await
     }
 
     /// Changes the replicas under load like [`Self::inject`].
@@ -67,8 +67,19 @@ impl<C: Cluster> Site<C> {
                 more_orders(outcomes).await;
             })
             .await;
+        self.verify_and_print(change, summary).await
+    }
+
+    async fn verify_and_print(&self, trial: &str, summary: Summary) -> Summary {
+        let before = Instant::now();
         self.verify().await;
-        summary.print(&format!("{}, {change}", C::NAME));
+        println!(
+            "fault injection: {}, {trial}: {summary}; so far {} changes of one row; 0 lost, 0 duplicate, \
+             0 incomplete, nodes agree (compared in {:.1?})",
+            C::NAME,
+            self.load.changes(),
+            before.elapsed(),
+        );
         summary
     }
 

@@ -21,6 +21,8 @@ pub struct Ledger {
     refusals: Cell<usize>,
     /// Orders acknowledged only after they were sent again.
     acknowledged_late: Cell<usize>,
+    /// Id of the order that was acknowledged last.
+    newest: Cell<Option<i64>>,
 }
 
 #[derive(Clone, Default)]
@@ -49,6 +51,11 @@ impl Ledger {
     /// Returns the number of responses with status 503.
     pub fn refusals(&self) -> usize {
         self.refusals.get()
+    }
+
+    /// Returns the id of the order that was acknowledged last.
+    pub fn newest(&self) -> Option<i64> {
+        self.newest.get()
     }
 
     /// Places orders one after the other until the connection fails.
@@ -181,8 +188,9 @@ impl Ledger {
 
     #[track_caller]
     fn acknowledge(&self, n: usize, response: &TestResponse) {
-        response.assert_status(201);
-        self.entries.borrow_mut()[n].acknowledged = Some(response.json());
+        let order = response.assert_status(201).json();
+        self.newest.set(order["id"].as_i64());
+        self.entries.borrow_mut()[n].acknowledged = Some(order);
     }
 }
 
