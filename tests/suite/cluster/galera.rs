@@ -11,12 +11,15 @@ use super::{
     ClusterCase, Form, cluster_cases,
     load::Load,
     network::Link,
-    replicas::Replicas,
+    replicas::{ADDRESSES, Replicas},
     site::{Cluster, Site},
 };
 use nodes::{Galera, NODES};
 
-use crate::harness::database::{MARKETSVC, run, stderr};
+use crate::harness::{
+    app::App,
+    database::{MARKETSVC, run, stderr},
+};
 
 /// Longest time without a success, in seconds, while a server that all replicas use is silent: the deadline of a
 /// statement is 10 s.
@@ -148,6 +151,20 @@ async fn migrators_start_at_once(form: Form) {
         assert!(status.lines().all(|line| line.starts_with("Applied ")), "{status}");
         let contents = cluster.contents().await;
         assert!(contents.iter().all(|node| node == &contents[0]), "{contents:?}");
+
+        cluster.clear().await;
+        let servers = urls.iter().zip(ADDRESSES);
+        let servers = servers.map(|(url, address)| serve_migrated(address, url));
+        for server in join_all(servers).await {
+            server.client.get("/api/v1/orders").await.assert_status(200);
+        }
     }
-    println!("fault injection: Galera, {NODES} migrators at once: {rounds} rounds, all exit 0");
+    println!(
+        "fault injection: Galera, {NODES} migrators and {NODES} servers that migrate at once: {rounds} rounds, all \
+         succeed"
+    );
+}
+
+async fn serve_migrated(address: &str, url: &str) -> App {
+    App::start_at(address, MARKETSVC, url, &["--migrate"]).await
 }
