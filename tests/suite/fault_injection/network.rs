@@ -131,7 +131,7 @@ async fn place_with_key(client: &Client, key: &str) -> TestResponse {
 }
 
 async fn a_commit_of_unknown_outcome_is_said_to_be_so(db: &TestDatabase) {
-    let (proxy, url) = db.behind_proxy().await;
+    let (proxy, url) = db.in_plain_text_behind_proxy().await;
     let app = App::start(&url, &["--demo"]).await;
     proxy.cut_after("COMMIT");
     let unknown = place_with_key(&app.client, "once").await;
@@ -148,7 +148,7 @@ async fn a_commit_of_unknown_outcome_is_said_to_be_so(db: &TestDatabase) {
 
 async fn a_transaction_whose_connection_breaks_is_run_again(db: &TestDatabase) {
     drop(db.serve_demo().await);
-    let (proxy, url) = db.behind_proxy().await;
+    let (proxy, url) = db.in_plain_text_behind_proxy().await;
     for (n, before_commit) in (4..).zip(["BEGIN", "customer", "order_items"]) {
         // The text of a statement is sent once on each connection, which prepares it.
         let app = App::start(&url, &["--max-connections", "1"]).await;

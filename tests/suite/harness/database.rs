@@ -123,6 +123,18 @@ impl TestDatabase {
         (proxy, url)
     }
 
+    /// Starts a proxy as [`Self::behind_proxy`] does. The URL turns TLS off, so that the proxy can find statements in what
+    /// it passes.
+    pub async fn in_plain_text_behind_proxy(&self) -> (Proxy, String) {
+        // A login of `caching_sha2_password` without TLS needs an earlier one with it, which the harness had.
+        let option = match self.backend {
+            Backend::Mysql => "ssl-mode=DISABLED",
+            _ => "sslmode=disable",
+        };
+        let (proxy, url) = self.behind_proxy().await;
+        (proxy, format!("{url}?{option}"))
+    }
+
     /// Executes a statement that bypasses the service.
     pub async fn execute(&self, sql: &str) -> Result<(), DbErr> {
         self.connect().await.execute_unprepared(sql).await.map(drop)

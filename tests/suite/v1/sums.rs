@@ -1,6 +1,6 @@
 //! Sums of reports beyond the range of amounts and of 64-bit integers.
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
 use crate::{
     cases,
@@ -86,16 +86,23 @@ async fn a_report_of_a_month_reads_the_lines_of_its_orders_only(db: &TestDatabas
     }
 }
 
+/// Returns the plan of a statement, a line for each row.
 async fn explain(db: &TestDatabase, sql: &str) -> String {
-    let (explain, column) = match db.backend {
-        Backend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
-        Backend::Postgres => ("EXPLAIN", "QUERY PLAN"),
-        Backend::Mysql => ("EXPLAIN FORMAT=JSON", "EXPLAIN"),
+    // The other formats of MySQL and of MariaDB have little in common.
+    let (explain, columns): (_, &[_]) = match db.backend {
+        Backend::Sqlite => ("EXPLAIN QUERY PLAN", &["detail"]),
+        Backend::Postgres => ("EXPLAIN", &["QUERY PLAN"]),
+        Backend::Mysql => ("EXPLAIN FORMAT=TRADITIONAL", &["table", "type"]),
     };
     let db = db.connect().await;
     let statement = Statement::from_string(db.get_database_backend(), format!("{explain} {sql}"));
     let rows = db.query_all_raw(statement).await.unwrap();
-    rows.iter().map(|row| row.try_get::<String>("", column).unwrap() + "\n").collect()
+    let line = |row: &QueryResult| {
+        let values =
+            columns.iter().map(|column| row.try_get::<Option<String>>("", column).unwrap());
+        values.map(Option::unwrap_or_default).collect::<Vec<_>>().join(" ") + "\n"
+    };
+    rows.iter().map(line).collect()
 }
 
 fn reads_all_lines(backend: Backend, plan: &str) -> bool {
@@ -104,9 +111,7 @@ fn reads_all_lines(backend: Backend, plan: &str) -> bool {
         Backend::Sqlite => plan.contains("SCAN order_items"),
         Backend::Postgres => plan.contains("Seq Scan on order_items"),
         Backend::Mysql => {
-            let (_, lines) = plan.split_once("\"table_name\": \"order_items\"").unwrap();
-            let (_, access) = lines.split_once("\"access_type\": \"").unwrap();
-            access.starts_with("ALL") || access.starts_with("index")
+            plan.lines().any(|line| ["order_items ALL", "order_items index"].contains(&line))
         }
     }
 }
