@@ -6,6 +6,7 @@ mod connections;
 mod crashes;
 mod cursors;
 mod expensive_reads;
+mod groups;
 mod hostile_input;
 pub mod ledger;
 mod memory;
@@ -38,6 +39,7 @@ pub fn cases() -> Vec<Case> {
         crashes::cases(),
         cursors::cases(),
         expensive_reads::cases(),
+        groups::cases(),
         hostile_input::cases(),
         memory::cases(),
         network::cases(),

@@ -16,6 +16,7 @@ pub struct Case {
 
 pub const ALL: &[Backend] = &[Backend::Sqlite, Backend::Postgres, Backend::Mysql];
 pub const SQLITE: &[Backend] = &[Backend::Sqlite];
+pub const MYSQL: &[Backend] = &[Backend::Mysql];
 pub const SERVERS: &[Backend] = &[Backend::Postgres, Backend::Mysql];
 
 /// Lists test functions of a module: `cases![a, b]` for all databases, `cases![SQLITE; a, b]` for some.

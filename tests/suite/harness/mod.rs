@@ -7,6 +7,7 @@ pub mod case;
 pub mod client;
 pub mod database;
 pub mod echo;
+pub mod group;
 pub mod guard;
 mod mysql;
 pub mod openapi;
