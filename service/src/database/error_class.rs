@@ -88,9 +88,10 @@ fn is_fatal_mysql(number: u16) -> bool {
 }
 
 /// Errors of MySQL that another connection to the same server meets as well: node not ready (with the text of an unknown
-/// command), shutdown, read-only.
+/// command), shutdown, read-only, offline. A member of a group that leaves it, or catches up before it becomes the primary,
+/// begins no transaction.
 fn is_fatal_server_mysql(number: u16) -> bool {
-    matches!(number, 1047 | 1053 | 1290 | 1836)
+    matches!(number, 1047 | 1053 | 1290 | 1836 | 3032 | 4312 | 4313 | 3781..=3783 | 3796..=3799)
 }
 
 /// Class by SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -252,6 +253,7 @@ mod tests {
         for (number, state, damage) in [
             (1047, "08S01", Damage::Server),
             (1290, "HY000", Damage::Server),
+            (3799, "HY000", Damage::Server),
             (1927, "70100", Damage::Connection),
             (1213, "40001", Damage::None),
         ] {
@@ -271,6 +273,7 @@ mod tests {
             (3101, "40000", ErrorClass::Contention),
             (1047, "08S01", ErrorClass::Unavailable),
             (1290, "HY000", ErrorClass::Unavailable),
+            (3797, "HY000", ErrorClass::Unavailable),
             (9999, "08S01", ErrorClass::Unavailable),
             (9999, "40001", ErrorClass::Contention),
             (1146, "42S02", ErrorClass::Other),

@@ -142,7 +142,7 @@ impl Lease {
             None | Some(Damage::None) => State::Ready,
             Some(Damage::Connection) => State::Broken,
             Some(Damage::Server) => {
-                pool.give_up_all();
+                pool.give_up_server();
                 State::Broken
             }
         };

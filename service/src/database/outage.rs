@@ -1,7 +1,10 @@
 //! Outages: while the database cannot be reached, one task at a time tries to, and the others fail at once.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,9 +16,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest time for which an attempt keeps others from trying as well.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// Record of the last opening of a connection, if it failed.
+/// Record of a server, shared by its pools.
 #[derive(Debug, Default)]
-pub struct Outage(Mutex<Option<Down>>);
+pub struct Outage {
+    /// The last opening of a connection, if it failed.
+    down: Mutex<Option<Down>>,
+    /// Number of times that the server was lost.
+    losses: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Down {
@@ -55,8 +63,18 @@ impl Outage {
         None
     }
 
+    /// Counts that the server was lost, or takes no writes any more: another one may have its role by now.
+    pub fn count_loss(&self) {
+        self.losses.fetch_add(1, Relaxed);
+    }
+
+    /// Returns the number of losses.
+    pub fn losses(&self) -> u64 {
+        self.losses.load(Relaxed)
+    }
+
     fn state(&self) -> MutexGuard<'_, Option<Down>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -59,7 +59,7 @@ pub(super) struct Shared {
     limits: Limits,
     permits: Arc<Semaphore>,
     idle: Mutex<VecDeque<Idle>>,
-    /// Number of times that all idle connections were given up.
+    /// Number of times that the idle connections of this pool were given up.
     generation: AtomicU64,
     outage: Arc<Outage>,
     tracked: Arc<AtomicUsize>,
@@ -161,7 +161,7 @@ impl Pool {
         let waiting = async {
             loop {
                 let ended = shared.ended.notified();
-                if let Some(idle) = shared.idle().pop_front() {
+                if let Some(idle) = shared.current_idle().pop_front() {
                     return Some(idle.connection);
                 }
                 if shared.leased.load(SeqCst) == 0 {
@@ -195,7 +195,7 @@ impl Pool {
 
     async fn open(&self) -> Result<Connection, DbErr> {
         let shared = &self.shared;
-        let generation = shared.generation.load(Relaxed);
+        let generation = shared.generation();
         let opened = shared.outage.unless_down(shared.connector.open()).await?;
         let Opened { mut database, interrupt, transaction_limits } = opened;
         let counters = Arc::clone(&shared.counters);
@@ -223,7 +223,7 @@ impl Pool {
         let in_use = shared.limits.max_connections.saturating_sub(permits);
         let tracked = shared.tracked.load(Relaxed);
         let waiting = tracked.saturating_sub(in_use);
-        PoolStats { name: shared.name, in_use, idle: shared.idle().len(), waiting, tracked }
+        PoolStats { name: shared.name, in_use, idle: shared.current_idle().len(), waiting, tracked }
     }
 
     /// Waits for running statements, then closes every connection.
@@ -272,24 +272,44 @@ impl Shared {
 
     /// Keeps a connection for its next user, unless it is too old.
     pub(super) fn give_back(&self, connection: Connection) {
-        if connection.generation == self.generation.load(Relaxed)
+        if connection.generation == self.generation()
             && connection.opened_at.elapsed() < MAX_LIFETIME
         {
             self.idle().push_back(Idle { connection, since: Instant::now() });
         }
     }
 
-    /// Gives up all idle connections, and those in use as soon as they are given back: the network or the server was lost.
+    /// Gives up all idle connections, and those in use as soon as they are given back: the network was lost.
     pub(super) fn give_up_all(&self) {
         self.generation.fetch_add(1, Relaxed);
         self.idle().clear();
+    }
+
+    /// Gives up the connections of all pools of the server, which was lost. A server that has lost its role still answers:
+    /// a pool that only reads would not notice, and read old rows.
+    pub(super) fn give_up_server(&self) {
+        self.outage.count_loss();
+        self.idle().clear();
+    }
+
+    /// Returns a number that differs after each time that connections were given up.
+    fn generation(&self) -> u64 {
+        self.generation.load(Relaxed) + self.outage.losses()
+    }
+
+    /// Returns the idle connections, after those that another pool of the server has given up were removed.
+    fn current_idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        let generation = self.generation();
+        let mut idle = self.idle();
+        idle.retain(|idle| idle.connection.generation == generation);
+        idle
     }
 
     /// Takes the connection that was used longest ago of those that are ready. If none is, the caller opens another one,
     /// unless there are as many as may be: then it waits for one.
     fn take_idle(&self) -> Option<Idle> {
         let in_use = self.limits.max_connections - self.permits.available_permits();
-        let mut idle = self.idle();
+        let mut idle = self.current_idle();
         idle.retain(|idle| idle.connection.release() != Release::Failed);
         let ready = idle.iter().position(|idle| idle.connection.release() == Release::Done);
         match ready {
@@ -299,7 +319,7 @@ impl Shared {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, VecDeque<Idle>> {
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
