@@ -40,13 +40,20 @@ async fn the_server_that_takes_writes_is_found(db: &TestDatabase) {
     a.set_read_only(true).await;
     let app = App::start(&url, &["--demo"]).await;
     let place = || app.client.place_order(ALEX, &[(MILK, 1)]);
+    let read = async |order: i64| {
+        app.client.get(&format!("/api/v1/orders/{order}")).await.assert_status(200);
+    };
     place().await.assert_status(201);
     assert_eq!((a.db.count("orders").await, b.db.count("orders").await), (3, 4));
+    read(4).await;
 
     b.set_read_only(true).await;
     a.set_read_only(false).await;
     eventually("orders are placed", async || place().await.status == 201).await;
     assert_eq!((a.db.count("orders").await, b.db.count("orders").await), (4, 4));
+    // The other server still answers reads, from its own rows.
+    place().await.assert_status(201);
+    read(5).await;
 
     a.kill();
     b.set_read_only(false).await;
