@@ -12,7 +12,7 @@ use super::{
     load::Load,
     network::Link,
     replicas::{ADDRESSES, Replicas},
-    site::{Cluster, Site},
+    site::{Cluster, RESTART, SILENCE, Site},
 };
 use nodes::{Galera, NODES};
 
@@ -20,10 +20,6 @@ use crate::harness::{
     app::App,
     database::{MARKETSVC, run, stderr},
 };
-
-/// Longest time without a success, in seconds, while a server that all replicas use is silent: the deadline of a
-/// statement is 10 s.
-const SILENCE: f64 = 12.0;
 
 pub fn cases() -> Vec<ClusterCase> {
     cluster_cases![nodes::obstacle;
@@ -111,7 +107,7 @@ async fn replicas_are_restarted(form: Form) {
             }
         })
         .await;
-    summary.assert_within(form.limit(0.2), &[]);
+    summary.assert_within(form.limit(RESTART), &[]);
 }
 
 /// The earlier release may not know lists of hosts, and its migration lock may belong to one node.
@@ -133,7 +129,7 @@ async fn replicas_are_upgraded(form: Form) {
             replicas.upgrade(new_urls).await;
         })
         .await;
-    summary.assert_within(form.limit(0.5), &[]);
+    summary.assert_within(form.limit(RESTART), &[]);
 }
 
 async fn migrators_start_at_once(form: Form) {

@@ -63,7 +63,7 @@ impl Counts {
     }
 }
 
-/// What clients saw during a fault.
+/// Outcomes that clients saw during a fault.
 #[derive(Debug)]
 pub struct Summary {
     took: Duration,

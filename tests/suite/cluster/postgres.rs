@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{ClusterCase, Form, cluster_cases, site::Site};
+use super::{
+    ClusterCase, Form, cluster_cases,
+    site::{RESTART, SILENCE, Site},
+};
 use pair::Pair;
 
 use crate::harness::database::MARKETSVC;
@@ -48,8 +51,7 @@ async fn the_primary_is_isolated(form: Form) {
             pair.replace_isolated().await;
         })
         .await;
-    // The deadline of a statement on the silent server is 10 s.
-    summary.assert_within(form.limit(12.0), &[503]);
+    summary.assert_within(form.limit(SILENCE), &[503]);
 }
 
 async fn replicas_are_restarted(form: Form) {
@@ -59,5 +61,5 @@ async fn replicas_are_restarted(form: Form) {
             replicas.replace_all(MARKETSVC, &[]).await;
         })
         .await;
-    summary.assert_within(form.limit(0.2), &[]);
+    summary.assert_within(form.limit(RESTART), &[]);
 }

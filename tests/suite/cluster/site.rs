@@ -9,6 +9,13 @@ use super::{
 };
 use crate::fault_injection::eventually;
 
+/// Longest time without a success, in seconds, while a replica is replaced: about 0.1 s on an idle machine.
+pub const RESTART: f64 = 0.5;
+
+/// Longest time without a success, in seconds, while a server that all replicas use is silent: the deadline of a
+/// statement is 10 s.
+pub const SILENCE: f64 = 12.0;
+
 /// Number of orders placed before and after each fault.
 const ORDERS: usize = 200;
 

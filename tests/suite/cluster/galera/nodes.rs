@@ -36,7 +36,10 @@ const QUICK_TIMERS: &str = "evs.keepalive_period=PT0.3S;evs.inactive_check_perio
     evs.suspect_timeout=PT1S;evs.inactive_timeout=PT2S;evs.install_timeout=PT2S;\
     evs.join_retrans_period=PT0.2S;gmcast.peer_timeout=PT1S;pc.recovery=false;gcache.size=32M";
 
-/// Statements that prepare the data directory of each node.
+/// Statement after which a session sees all that was committed on other nodes before each of its statements.
+const WAIT_FOR_OTHERS: &str = "SET SESSION wsrep_sync_wait = 15";
+
+/// Statements that prepare the data of the first node.
 const PREPARATION: &str = "CREATE DATABASE market;\nFLUSH PRIVILEGES;\n\
     CREATE USER market@'%' IDENTIFIED BY 'market';\nGRANT ALL ON *.* TO market@'%';\n";
 
@@ -47,7 +50,11 @@ if [ -e begin ]; then
     rm begin
     exec "$@" --wsrep-new-cluster
 fi
-[ ! -e data/grastate.dat ] || position=$("$@" --wsrep-recover --log-error= 2>&1 | sed -n 's/.*Recovered position: *//p' | tail -n 1)
+if [ -e data/grastate.dat ]; then
+    rm -f recovery.log
+    "$@" --wsrep-recover --log-error="$PWD/recovery.log"
+    position=$(sed -n 's/.*Recovered position: *//p' recovery.log)
+fi
 exec "$@" ${position:+--wsrep-start-position="$position"}
 "#;
 
@@ -148,11 +155,18 @@ impl Galera {
             == ["Synced".to_owned(), all, "ON".to_owned()]
     }
 
-    /// Drops the database and creates it again, empty.
+    /// Drops the database and creates it again, empty, on each node.
     pub async fn clear(&self) {
         let db = wait(&self.url_of_node(0)).await;
         for statement in ["DROP DATABASE market", "CREATE DATABASE market"] {
             db.execute_unprepared(statement).await.expect(statement);
+        }
+        for node in 0..NODES {
+            let db =
+                wait(&format!("mysql://market:market@{}/mysql", self.host_and_port(node))).await;
+            for statement in [WAIT_FOR_OTHERS, "SELECT 1"] {
+                db.execute_unprepared(statement).await.expect(statement);
+            }
         }
     }
 }
@@ -243,7 +257,7 @@ fn prepare(directory: &Path, data: &Path) {
 /// Returns a checksum of each table of a node, after it has applied all that others committed before.
 async fn checksums(db: &DatabaseConnection) -> Result<Contents, DbErr> {
     let backend = db.get_database_backend();
-    db.execute_unprepared("SET SESSION wsrep_sync_wait = 15").await?;
+    db.execute_unprepared(WAIT_FOR_OTHERS).await?;
     let tables = "SELECT table_name FROM information_schema.tables \
         WHERE table_schema = 'market' ORDER BY table_name";
     let mut sums = Vec::new();
