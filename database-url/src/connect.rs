@@ -16,33 +16,50 @@ const HEAD_START: Duration = Duration::from_millis(500);
 /// The same time if there are several servers: the next one is tried as soon as one refuses.
 const HEAD_START_OF_SEVERAL: Duration = Duration::from_millis(50);
 
-/// Time after which the next server of several is tried.
+/// Longest time after which the next server of several is tried.
 const HOST_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl DatabaseUrl {
-    /// Opens a pool of connections to the first server that will do; `customize` sets its options.
+    /// Opens a pool of connections to the first suitable server; `customize` sets its options. The caller waits for `limit`:
+    /// each of several servers has a part of it.
     ///
     /// A pool whose server refuses connections tries again until its timeout, and then only says that it timed out. This
     /// function fails at once with the reason, such as "connection refused".
     pub async fn connect(
         &self,
+        limit: Duration,
         customize: impl Fn(&mut ConnectOptions),
     ) -> Result<DatabaseConnection, DbErr> {
         let mut failures = Vec::new();
-        for &required in self.session_attrs().in_order() {
+        let requirements = self.session_attrs().in_order();
+        let limit = self.limit_of_host(limit, requirements.len());
+        for &required in requirements {
             for host in self.hosts.in_order() {
-                match self.open_in_time(host, required, &customize).await {
-                    Ok(session) => return Ok(session),
-                    Err(error) => failures.push(error),
+                let attempt = host.attempt();
+                match self.open_in_time(limit, host, required, &customize).await {
+                    Ok(session) => {
+                        attempt.succeed();
+                        return Ok(session);
+                    }
+                    Err(error) => failures.push((host, error)),
                 }
-                host.defer();
             }
         }
         Err(one_of(failures))
     }
 
+    /// Returns the time limit of an attempt to use one server: those of all together are within `limit`.
+    fn limit_of_host(&self, limit: Duration, requirements: usize) -> Duration {
+        if !self.hosts.are_several() {
+            return limit;
+        }
+        let attempts = u32::try_from(self.hosts.len() * requirements).unwrap_or(u32::MAX);
+        (limit * 9 / 10 / attempts).min(HOST_TIMEOUT)
+    }
+
     async fn open_in_time(
         &self,
+        limit: Duration,
         host: &Host,
         required: SessionAttrs,
         customize: &impl Fn(&mut ConnectOptions),
@@ -50,17 +67,29 @@ impl DatabaseUrl {
         // On the heap: the futures of connections are large, and would be a part of that of every statement.
         let opening = Box::pin(async {
             let session = self.open(host, customize).await?;
-            required.check(&session).await?;
-            if self.backend == Backend::MySql {
-                self.consistency.set(&session).await;
+            if let Err(error) = self.prepare(&session, required).await {
+                drop(session.close().await);
+                return Err(error);
             }
             Ok(session)
         });
-        if !self.hosts.are_several() {
-            return opening.await;
+        timeout(limit, opening).await.unwrap_or_else(|_| {
+            let silent = format!("no connection within {:.1} s", limit.as_secs_f32());
+            Err(DbErr::Conn(RuntimeErr::Internal(silent)))
+        })
+    }
+
+    /// Checks the state of the session and makes it consistent.
+    async fn prepare(
+        &self,
+        session: &DatabaseConnection,
+        required: SessionAttrs,
+    ) -> Result<(), DbErr> {
+        required.check(session, self.hosts.are_several()).await?;
+        if self.backend == Backend::MySql {
+            self.consistency.set(session).await?;
         }
-        let silent = || DbErr::Conn(RuntimeErr::Internal("the server does not answer".to_owned()));
-        timeout(HOST_TIMEOUT, opening).await.unwrap_or_else(|_| Err(silent()))
+        Ok(())
     }
 
     async fn open(
@@ -90,9 +119,12 @@ impl DatabaseUrl {
     }
 }
 
+/// Returns the reason why there is no connection to the server. Never ends if it answers: the pool's own attempt then
+/// tells its error.
 async fn refusal<DB: Database>(url: &str) -> Error {
     match DB::Connection::connect(url).await {
-        Err(error) => error,
+        Err(error @ Error::Io(_)) => error,
+        Err(_) => pending().await,
         Ok(connection) => {
             // The pool's own connection is about to be opened as well.
             drop(connection.close().await);
@@ -101,13 +133,14 @@ async fn refusal<DB: Database>(url: &str) -> Error {
     }
 }
 
-/// Returns the only error, or one with the text of all.
-fn one_of(mut errors: Vec<DbErr>) -> DbErr {
-    match errors.pop() {
-        Some(error) if errors.is_empty() => error,
+/// Returns the only error, or one with the text of all and the names of the servers.
+fn one_of(mut failures: Vec<(&Host, DbErr)>) -> DbErr {
+    match failures.pop() {
+        Some((_, error)) if failures.is_empty() => error,
         last => {
-            errors.extend(last);
-            let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            failures.extend(last);
+            let text = |(host, error): &(&Host, DbErr)| format!("{}: {error}", host.name);
+            let texts: Vec<_> = failures.iter().map(text).collect();
             DbErr::Conn(RuntimeErr::Internal(texts.join("; ")))
         }
     }

@@ -1,11 +1,11 @@
-//! Servers of a database, of which the first that will do is used.
+//! Servers of a database, of which the first suitable one is used.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Time for which a server that would not do is tried after the others.
+/// Time for which a server that was not suitable is tried after the others.
 const DEFERRED_FOR: Duration = Duration::from_secs(30);
 
 /// Servers in the order of preference. Clones share what is known about them.
@@ -16,13 +16,16 @@ pub struct Hosts(Arc<[Host]>);
 pub struct Host {
     /// It may hold a password.
     pub url: String,
+    /// Host and port.
+    pub name: String,
     failed_at: Mutex<Option<Instant>>,
 }
 
 impl Hosts {
-    /// Makes a list of URLs, of one server each.
-    pub fn new(urls: impl IntoIterator<Item = String>) -> Self {
-        Self(urls.into_iter().map(|url| Host { url, failed_at: Mutex::default() }).collect())
+    /// Makes a list of names and URLs, of one server each.
+    pub fn new(hosts: impl IntoIterator<Item = (String, String)>) -> Self {
+        let host = |(name, url)| Host { url, name, failed_at: Mutex::default() };
+        Self(hosts.into_iter().map(host).collect())
     }
 
     /// Returns the URL of the first server.
@@ -30,9 +33,14 @@ impl Hosts {
         self.0.first().map(|host| host.url.as_str())
     }
 
+    /// Returns the number of servers.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns whether there is a choice.
     pub fn are_several(&self) -> bool {
-        self.0.len() > 1
+        self.len() > 1
     }
 
     /// Returns the servers in the order in which to try them.
@@ -44,14 +52,36 @@ impl Hosts {
 }
 
 impl Host {
-    /// Defers the server for a while.
-    pub fn defer(&self) {
-        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Begins an attempt to use the server. It is deferred unless the attempt succeeds, also if its user gives up.
+    pub fn attempt(&self) -> Attempt<'_> {
+        Attempt { host: self, has_succeeded: false }
     }
 
     fn is_deferred(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         failed_at.is_some_and(|at| at.elapsed() < DEFERRED_FOR)
+    }
+}
+
+/// Attempt to use a server.
+pub struct Attempt<'a> {
+    host: &'a Host,
+    has_succeeded: bool,
+}
+
+impl Attempt<'_> {
+    /// Ends the attempt without deferring the server.
+    pub fn succeed(mut self) {
+        self.has_succeeded = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.has_succeeded {
+            let mut failed_at = self.host.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+            *failed_at = Some(Instant::now());
+        }
     }
 }
 
@@ -61,13 +91,14 @@ mod tests {
 
     #[test]
     fn a_server_that_failed_is_tried_after_the_others() {
-        let hosts = Hosts::new(["a", "b", "c"].map(str::to_owned));
+        let hosts = Hosts::new(["a", "b", "c"].map(|name| (name.to_owned(), name.to_owned())));
         let order =
             || hosts.in_order().into_iter().map(|host| host.url.clone()).collect::<String>();
         assert_eq!(order(), "abc");
-        hosts.0[0].defer();
+        hosts.0[1].attempt().succeed();
+        drop(hosts.0[0].attempt());
         assert_eq!(order(), "bca");
-        hosts.0[2].defer();
+        drop(hosts.0[2].attempt());
         assert_eq!(order(), "bac");
     }
 }

@@ -18,7 +18,7 @@ use session::{Consistency, SessionAttrs};
 /// `mysql://user:password@host/database`, for which `mariadb://` may be written.
 ///
 /// A server may be one of a list, `host1:port1,host2:port2`. The option `target_session_attrs` says which of them is
-/// wanted, as in [PostgreSQL's URLs](https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-TARGET-SESSION-ATTRS).
+/// required, as in [PostgreSQL's URLs](https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-TARGET-SESSION-ATTRS).
 /// Unlike there, the first that takes writes is wanted unless the option says otherwise.
 #[derive(Clone)]
 pub struct DatabaseUrl {
@@ -48,7 +48,7 @@ impl DatabaseUrl {
         self.backend
     }
 
-    /// Returns the URL for connections that only read and may be behind: of several hosts any will do, unless the URL
+    /// Returns the URL for connections that only read and may be behind: any of several hosts is accepted, unless the URL
     /// says otherwise, and no connection waits for writes at other nodes of a cluster.
     #[must_use]
     pub fn for_replicas(mut self) -> Self {

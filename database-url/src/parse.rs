@@ -75,7 +75,7 @@ fn file(url: &str) -> Result<DatabaseUrl, Error> {
     if file.is_empty() || file == ":memory:" || query.contains("mode=memory") {
         return Err(Error::NoFile);
     }
-    let hosts = Hosts::new([url.to_owned()]);
+    let hosts = Hosts::new([(path.to_owned(), url.to_owned())]);
     Ok(DatabaseUrl {
         backend: Backend::Sqlite,
         hosts,
@@ -92,9 +92,10 @@ fn servers(url: &str, backend: Backend) -> Result<DatabaseUrl, Error> {
     let session = session.map(str::parse).transpose()?;
     let with_host =
         |host| format!("{}{}{host}{}{options}", parts.scheme, parts.user_info, parts.path);
-    let hosts: Vec<_> = parts.hosts.split(',').map(with_host).collect();
-    for host in &hosts {
-        check_server(host, backend)?;
+    let hosts: Vec<_> =
+        parts.hosts.split(',').map(|host| (host.to_owned(), with_host(host))).collect();
+    for (_, url) in &hosts {
+        check_server(url, backend)?;
     }
     Ok(DatabaseUrl {
         backend,

@@ -1,15 +1,17 @@
-//! State that a session must have: of several servers, one may be wanted that takes writes, or one that does not.
+//! State that a session must have: of several servers, one that takes writes may be required, or one that does not.
 
 use std::str::FromStr;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxMySqlError, Statement,
+};
 
 use crate::Error;
 
 /// Required state of a session. MySQL does not tell a standby from another server that is read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionAttrs {
-    /// None: any session will do.
+    /// None.
     Any,
     /// It takes writes.
     ReadWrite,
@@ -46,9 +48,15 @@ impl SessionAttrs {
         }
     }
 
-    /// Checks the state of the session. One statement, none if any will do.
-    pub async fn check(self, session: &DatabaseConnection) -> Result<(), DbErr> {
-        if self == Self::Any {
+    /// Checks the state of the session. One statement, none if any will be accepted of the only server.
+    ///
+    /// Of several servers, one must answer a query: a node that has lost its cluster accepts sessions as well.
+    pub async fn check(
+        self,
+        session: &DatabaseConnection,
+        has_alternatives: bool,
+    ) -> Result<(), DbErr> {
+        if self == Self::Any && !has_alternatives {
             return Ok(());
         }
         let State { is_read_only, is_standby } = State::of(session).await?;
@@ -86,16 +94,25 @@ impl Consistency {
     const STRONG: [&str; 2] =
         ["SET SESSION wsrep_sync_wait = 1", "SET SESSION group_replication_consistency = 'BEFORE'"];
 
-    /// Prepares a session of MySQL. Each statement fails on servers that do not have its variable.
-    pub async fn set(self, session: &DatabaseConnection) {
-        if self == Self::Strong {
-            for statement in Self::STRONG {
-                if session.execute_unprepared(statement).await.is_ok() {
-                    return;
-                }
+    /// Prepares a session of MySQL.
+    pub async fn set(self, session: &DatabaseConnection) -> Result<(), DbErr> {
+        if self == Self::Eventual {
+            return Ok(());
+        }
+        for statement in Self::STRONG {
+            match session.execute_unprepared(statement).await {
+                Err(error) if is_unknown_variable(&error) => {}
+                outcome => return outcome.map(drop),
             }
         }
+        Ok(())
     }
+}
+
+fn is_unknown_variable(error: &DbErr) -> bool {
+    let DbErr::Exec(RuntimeErr::SqlxError(error)) = error else { return false };
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    error.is_some_and(|error: &SqlxMySqlError| error.number() == 1193)
 }
 
 struct State {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Subcommand;
 use database_url::{Backend, DatabaseUrl};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sea_query::{Alias, Table},
 };
@@ -66,8 +66,11 @@ async fn up(url: &DatabaseUrl, db: &DatabaseConnection, command: Command) -> Res
         }
         match change(url, db, command).await {
             Err(Error::LockLost) => log::warn!("{}", Error::LockLost),
-            Err(error) if !pending(db).await?.is_empty() => return Err(error),
-            Err(error) => log::info!("another process applied the migrations: {error}"),
+            // Another process may have applied the migrations.
+            Err(error) => match pending(db).await {
+                Ok(pending) if pending.is_empty() => log::info!("already applied: {error}"),
+                _ => return Err(error),
+            },
             outcome => return outcome,
         }
     }
@@ -106,7 +109,10 @@ async fn change(
 /// On SQLite and PostgreSQL a drop without a commit rolls back the schema changes. MySQL commits each schema change
 /// implicitly; there the transaction only keeps the connection.
 async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let is_postgres = db.get_database_backend() == DbBackend::Postgres;
     let options = TransactionOptions {
+        // The lock's row changes meanwhile, which a higher level would report as a conflict.
+        isolation_level: is_postgres.then_some(IsolationLevel::ReadCommitted),
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };

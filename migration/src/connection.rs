@@ -13,11 +13,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Opens a pool of one connection.
 pub async fn open(url: &DatabaseUrl) -> Result<DatabaseConnection> {
     url.create_file();
-    let opening = url.connect(|options| {
+    let opening = url.connect(CONNECT_TIMEOUT, |options| {
         options
             .max_connections(1)
             .acquire_timeout(CONNECT_TIMEOUT)
             .sqlx_logging(false)
+            // PostgreSQL ends the transaction of a migrator whose machine is lost, and releases its locks.
+            .map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("idle_in_transaction_session_timeout", "15s")])
+            })
             // Foreign keys are not enforced, so that a migration can rebuild or drop a referenced table.
             .map_sqlx_sqlite_opts(|sqlite| {
                 sqlite.foreign_keys(false).busy_timeout(MIGRATION_LOCK_TIMEOUT)

@@ -23,8 +23,8 @@ pub enum Error {
     /// as [`Error::Database`].
     #[error("the migration lock was not acquired within {} s", .0.as_secs())]
     Locked(Duration),
-    /// Another process took the lock over, because it saw no sign of this one for a while.
-    #[error("another process took the migration lock over")]
+    /// Another process took the lock over, or may do so because this one could not renew it.
+    #[error("the migration lock was lost")]
     LockLost,
     /// Several servers of the group take writes.
     #[error(

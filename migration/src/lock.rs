@@ -1,8 +1,8 @@
 //! Migration lock: one process at a time changes the schema of a database on a server.
 //!
-//! The lock is a row. Other than a lock of a session it holds on every node of a cluster. The holder changes the row
-//! every few seconds. A process that sees no change for longer than [`EXPIRY`] takes the lock over; it measures this
-//! time itself, so the clocks of machines need not agree.
+//! The lock is a row. Unlike a session lock it holds on every node of a cluster. The holder changes the row every few
+//! seconds, and stops if it cannot. A process that sees no change for longer than [`EXPIRY`] takes the lock over; it
+//! measures this time itself, so the clocks of machines need not agree.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use sea_orm::{
     sea_query::{Expr, IntoIden},
 };
 use sea_orm_migration::prelude::ColumnDef;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{Error, Result, connection, history::has_table, schema::table};
 
 /// Time after which a lock whose row does not change is taken over: its holder crashed.
 const EXPIRY: Duration = Duration::from_secs(10);
 
-/// Interval at which the holder changes the row.
+/// Interval at which the holder changes the row, and time limit for a change.
 const RENEWAL: Duration = Duration::from_secs(2);
 
 /// Interval at which a waiting process looks at the row.
@@ -82,11 +82,16 @@ impl MigrationLock {
         let started = Instant::now();
         let mut seen = None;
         loop {
+            let looked_at = Instant::now();
             match lock.try_acquire(&mut seen).await {
                 Ok(true) => return Ok(lock),
                 Ok(false) => {}
                 Err(error) if is_conflict(&error) => log::debug!("migration lock: {error}"),
                 Err(error) => return Err(error.into()),
+            }
+            if looked_at.elapsed() > RENEWAL {
+                // A change of the schema blocks the whole cluster, its holder's renewals included.
+                seen = None;
             }
             if started.elapsed() > MIGRATION_LOCK_TIMEOUT {
                 return Err(Error::Locked(MIGRATION_LOCK_TIMEOUT));
@@ -100,12 +105,17 @@ impl MigrationLock {
             return self.insert().await;
         };
         match seen {
-            Some(seen) if seen.row == row && seen.since.elapsed() > EXPIRY => {
-                self.take_over(row).await
+            Some(Sighting { row: seen, since }) if *seen == row => {
+                if since.elapsed() > EXPIRY {
+                    self.take_over(row).await
+                } else {
+                    Ok(false)
+                }
             }
-            Some(seen) if seen.row == row => Ok(false),
-            _ => {
-                log::info!("waiting for the migration lock of process {}", row.owner);
+            seen => {
+                if seen.as_ref().is_none_or(|seen| seen.row.owner != row.owner) {
+                    log::info!("waiting for the migration lock of process {}", row.owner);
+                }
                 *seen = Some(Sighting { row, since: Instant::now() });
                 Ok(false)
             }
@@ -135,7 +145,7 @@ impl MigrationLock {
     /// Runs `work` while the lock is renewed.
     ///
     /// # Errors
-    /// [`Error::LockLost`] if another process took the lock over.
+    /// [`Error::LockLost`] if another process took the lock over, or may do so because no renewal succeeds.
     pub async fn protect<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             outcome = work => outcome,
@@ -144,12 +154,15 @@ impl MigrationLock {
     }
 
     async fn renew_until_lost(&self) {
-        loop {
+        let mut renewed_at = Instant::now();
+        while renewed_at.elapsed() + RENEWAL < EXPIRY {
             sleep(RENEWAL).await;
-            match self.renew(&self.db).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => log::warn!("cannot renew the migration lock: {error}"),
+            let began = Instant::now();
+            match timeout(RENEWAL, self.renew(&self.db)).await {
+                Ok(Ok(true)) => renewed_at = began,
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => log::warn!("cannot renew the migration lock: {error}"),
+                Err(_) => log::warn!("cannot renew the migration lock within {RENEWAL:?}"),
             }
         }
     }
@@ -199,8 +212,9 @@ async fn create_table(db: &DatabaseConnection) -> Result<()> {
     }
 }
 
-/// Returns whether another process may have changed the row at the same time: a duplicate row, or a conflict between
-/// the nodes of a cluster. That has the SQLSTATE class 40 or, if it is found at the commit, the error 1180.
+/// Returns whether another process may have changed the row at the same time, or the schema: a duplicate row, or a
+/// conflict between the nodes of a cluster. That has the SQLSTATE class 40 or, if it is found at the commit, the error
+/// 1180. A node that waits for a change of the schema may end with 1205, and one that joins its cluster with 1047.
 fn is_conflict(error: &DbErr) -> bool {
     if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
         return true;
@@ -212,5 +226,6 @@ fn is_conflict(error: &DbErr) -> bool {
     };
     let Some(error) = error.as_database_error() else { return false };
     let number = error.try_downcast_ref::<SqlxMySqlError>().map(SqlxMySqlError::number);
-    number == Some(1180) || error.code().is_some_and(|code| code.starts_with("40"))
+    matches!(number, Some(1047 | 1180 | 1205))
+        || error.code().is_some_and(|code| code.starts_with("40"))
 }

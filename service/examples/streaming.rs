@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use entity::customer;
 use futures_util::TryStreamExt;
 use sea_orm::{EntityTrait, QueryOrder};
@@ -24,7 +26,7 @@ async fn main() -> Result<(), Error> {
 
     heading("the driver's stream: one statement, and a connection until the last row is read");
     // The pool of the service does not stream: a slow reader would hold one of its connections.
-    let connections = demo.url.connect(|_| {}).await?;
+    let connections = demo.url.connect(Duration::from_secs(5), |_| {}).await?;
     let mut rows =
         customer::Entity::find().order_by_asc(customer::Column::Id).stream(&connections).await?;
     while let Some(customer) = rows.try_next().await? {

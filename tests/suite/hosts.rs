@@ -1,10 +1,12 @@
 //! Lists of database servers, of which the one that takes writes is used.
 
+use std::time::Instant;
+
 use crate::{
     cases,
     fault_injection::eventually,
     harness::{
-        app::App,
+        app::{App, EVENT_TIMEOUT},
         case::Case,
         client::{ALEX, MILK},
         database::{MARKETSVC, TestDatabase, run, stderr},
@@ -14,7 +16,7 @@ use crate::{
 };
 
 pub fn cases() -> Vec<Case> {
-    cases![SERVERS; the_server_that_takes_writes_is_found]
+    cases![SERVERS; the_server_that_takes_writes_is_found, a_silent_server_is_left_in_time]
 }
 
 /// Returns the URL with a list: a port at which no server listens, then the servers.
@@ -67,4 +69,20 @@ async fn the_server_that_takes_writes_is_found(db: &TestDatabase) {
     let message = stderr(&read_only);
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.contains("refused") && message.contains("takes writes"), "{message}");
+}
+
+/// The wait for a silent server must leave time for the next one within the acquire timeout.
+async fn a_silent_server_is_left_in_time(db: &TestDatabase) {
+    let (proxy, _) = db.behind_proxy().await;
+    proxy.be_silent();
+    let (credentials, rest) = db.url.rsplit_once('@').expect("the URL has a user");
+    let url = format!("{credentials}@{},{rest}", proxy.address);
+    let started = Instant::now();
+    for args in [&["--demo", "--acquire-timeout", "1"][..], &["--read-database-url", &url]] {
+        let app = App::start(&url, args).await;
+        app.client.get("/readyz").await.assert_status(200);
+        app.client.get("/api/v1/orders").await.assert_status(200);
+        app.client.place_order(ALEX, &[(MILK, 1)]).await.assert_status(201);
+    }
+    assert!(started.elapsed() < EVENT_TIMEOUT, "{:?}", started.elapsed());
 }

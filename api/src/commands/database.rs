@@ -54,7 +54,7 @@ impl DatabaseArgs {
         self.max_connections
     }
 
-    /// Connects to the database, whose schema must be one that this program knows.
+    /// Connects to the database, whose schema must not be behind.
     pub async fn open(&self) -> Result<Database> {
         self.open_at(&self.url()?, None).await
     }

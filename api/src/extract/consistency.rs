@@ -12,9 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::respond::problem::Problem;
 
 /// Relation of a read to earlier writes.
-#[derive(ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes the header for OpenAPI")]
 enum Consistency {
     /// The read sees every write that was acknowledged before it.
     Strong,
@@ -53,10 +52,17 @@ fn database(request: &HttpRequest) -> Result<Data<Database>, Problem> {
     let db = request
         .app_data::<Data<Database>>()
         .ok_or_else(|| Problem::internal("the application has no database"))?;
+    Ok(match consistency(request)? {
+        Consistency::Eventual => db.clone(),
+        Consistency::Strong => Data::new(db.consistent()),
+    })
+}
+
+fn consistency(request: &HttpRequest) -> Result<Consistency, Problem> {
     let mut values = request.headers().get_all("consistency").map(HeaderValue::as_bytes);
     match (values.next(), values.next()) {
-        (None | Some(b"eventual"), None) => Ok(db.clone()),
-        (Some(b"strong"), None) => Ok(Data::new(db.consistent())),
+        (None | Some(b"eventual"), None) => Ok(Consistency::Eventual),
+        (Some(b"strong"), None) => Ok(Consistency::Strong),
         _ => Err(Problem::bad_request("Consistency must be strong or eventual")),
     }
 }

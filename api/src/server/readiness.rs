@@ -65,7 +65,8 @@ impl Readiness {
         let before = self.found();
         let mut found = service::silently(probe(db)).await;
         if before == DatabaseAccess::Write && found != Some(before) {
-            // Perhaps the connection leads to a server that has just stopped, and the next one to another server.
+            // Perhaps the server has just stopped or lost its role, and another one has it.
+            db.leave_primary();
             found = service::silently(probe(db)).await;
         }
         let found = found.unwrap_or(before);

@@ -102,18 +102,16 @@ impl Connector {
     ///
     /// It is a pool of one: with a pool for each connection, one that does not answer can be given up without the others.
     pub async fn open(&self) -> Result<Opened, DbErr> {
-        match timeout(self.timeout, self.open_and_prepare()).await {
-            Ok(opened) => opened,
-            Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!(
-                "no connection within {} s",
-                self.timeout.as_secs()
-            )))),
-        }
+        timeout(self.timeout, self.open_and_prepare()).await.unwrap_or_else(|_| {
+            let silent = format!("no connection within {:.1} s", self.timeout.as_secs_f32());
+            Err(DbErr::Conn(RuntimeErr::Internal(silent)))
+        })
     }
 
     async fn open_and_prepare(&self) -> Result<Opened, DbErr> {
         let interrupt = Interrupt::default();
-        let database = self.url.connect(|options| self.set(options, &interrupt)).await?;
+        let database =
+            self.url.connect(self.timeout, |options| self.set(options, &interrupt)).await?;
         open_no_other(&database);
         let transaction_limits = match self.url.backend() {
             Backend::Postgres => prepare_postgres(&database, self.statement_timeout).await?,
@@ -180,14 +178,18 @@ async fn prepare_postgres(
     database: &DatabaseConnection,
     statement_timeout: Duration,
 ) -> Result<Option<String>, DbErr> {
-    let setting = Func::cust("current_setting").arg("lock_timeout");
-    let row = database.query_one(Query::select().expr(setting)).await?;
-    let lock_timeout: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    if lock_timeout.as_deref() != Some(POSTGRES_LOCK_TIMEOUT) {
-        let limits = postgres_limits(statement_timeout);
-        return Ok(Some(
-            limits.map(|(name, value)| format!("SET LOCAL {name} = '{value}'")).join("; "),
-        ));
+    let limits = postgres_limits(statement_timeout);
+    let mut query = Query::select();
+    for (name, _) in &limits {
+        query.expr(Func::cust("current_setting").arg(*name));
+    }
+    let row = database.query_one(&query).await?;
+    let found: Option<(String, String, String)> =
+        row.map(|row| row.try_get_many_by_index()).transpose()?;
+    let expected = limits.clone().map(|(_, value)| value).into();
+    if found != Some(expected) {
+        let set = limits.map(|(name, value)| format!("SET LOCAL {name} = '{value}'"));
+        return Ok(Some(set.join("; ")));
     }
     // Not every server knows these.
     if let Err(error) = database.execute_unprepared(POSTGRES_KEEPALIVE).await {

@@ -130,7 +130,9 @@ pub fn is_rolled_back(error: &DbErr) -> bool {
         // while they may commit.
         Some(Reported::MySql(1180, _)) => error.to_string().contains("error 149"),
         Some(Reported::MySql(number, state)) => {
-            !matches!(number, 1047 | 1053 | 1927 | 4031) && !state.starts_with("08")
+            // Not ready, shutdown, ended by a time limit, killed; 3100: the node is leaving its group.
+            !matches!(number, 1047 | 1053 | 1317 | 1927 | 1969 | 3024 | 3100 | 4031)
+                && !state.starts_with("08")
         }
         Some(Reported::Postgres(state)) => {
             state != "40003" && !["08", "57P", "58"].iter().any(|class| state.starts_with(class))

@@ -131,7 +131,7 @@ impl Lease {
         self.state = State::Running;
         let Some(outcome) = until(self.deadline, work).await else {
             connection.interrupt.set();
-            pool.give_up_all();
+            pool.idle().give_up(connection.generation);
             self.state = State::Broken;
             return Err(silent().into());
         };
@@ -142,7 +142,7 @@ impl Lease {
             None | Some(Damage::None) => State::Ready,
             Some(Damage::Connection) => State::Broken,
             Some(Damage::Server) => {
-                pool.give_up_server();
+                pool.idle().give_up_server(connection.generation);
                 State::Broken
             }
         };
@@ -154,7 +154,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Held { pool, connection, .. } = &*self.held;
         match self.state {
-            State::Ready => pool.give_back(connection.clone()),
+            State::Ready => pool.idle().put(connection.clone()),
             State::Running => {
                 connection.interrupt.set();
                 pool.runtime().spawn(recover(Arc::clone(&self.held), self.deadline));
@@ -170,10 +170,10 @@ async fn recover(held: Arc<Held>, deadline: Option<Instant>) {
     match until(deadline, connection.database.ping()).await {
         Some(Ok(())) => {
             connection.interrupt.reset();
-            pool.give_back(connection.clone());
+            pool.idle().put(connection.clone());
         }
         Some(Err(_)) => {}
-        None => pool.give_up_all(),
+        None => pool.idle().give_up(connection.generation),
     }
 }
 

@@ -7,6 +7,7 @@ mod deadlines;
 mod echo;
 pub(crate) mod error_class;
 mod group_commit;
+mod idle;
 mod lease;
 mod outage;
 mod pool;
@@ -155,6 +156,11 @@ impl Database {
         Ok(())
     }
 
+    /// Gives up the connections to the primary, which takes no writes any more: another server may do so by now.
+    pub fn leave_primary(&self) {
+        self.primary.ordinary.give_up_server();
+    }
+
     /// Returns the number of tasks of one request that may read concurrently: half of the pool, so that a request
     /// for many rows leaves connections for others.
     #[must_use]
@@ -226,11 +232,14 @@ impl Database {
 impl Writer {
     async fn open(pools: &PoolMaker<'_>) -> Result<Self> {
         if pools.url().backend() != Backend::Sqlite {
-            return Ok(Self::Concurrent(pools.all("write", ORDINARY), Handle::current()));
+            return Ok(Self::Concurrent(
+                pools.make("write", Role::Reader, pools.max_connections(), ORDINARY),
+                Handle::current(),
+            ));
         }
-        let writer = pools.some("write", Role::SqliteWriter, 1, ORDINARY);
+        let writer = pools.make("write", Role::SqliteWriter, 1, ORDINARY);
         open_sqlite_writer(&writer).await?;
-        let checkpoint = pools.some("checkpoint", Role::SqliteCheckpoint, 1, ORDINARY);
+        let checkpoint = pools.make("checkpoint", Role::SqliteCheckpoint, 1, ORDINARY);
         let checkpoints = tokio::spawn(checkpoint::run(checkpoint.clone())).abort_handle();
         Ok(Self::Grouped { writer: GroupCommit::spawn(writer), checkpoint, checkpoints })
     }

@@ -16,6 +16,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest time for which an attempt keeps others from trying as well.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
+/// Interval in which losses of the server count once. A server that is read-only on purpose refuses each write.
+const LOSS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Record of a server, shared by its pools.
 #[derive(Debug, Default)]
 pub struct Outage {
@@ -23,6 +26,7 @@ pub struct Outage {
     down: Mutex<Option<Down>>,
     /// Number of times that the server was lost.
     losses: AtomicU64,
+    last_loss: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,11 @@ impl Outage {
 
     /// Counts that the server was lost, or takes no writes any more: another one may have its role by now.
     pub fn count_loss(&self) {
-        self.losses.fetch_add(1, Relaxed);
+        let mut last_loss = self.last_loss.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_loss.is_none_or(|at| at.elapsed() > LOSS_INTERVAL) {
+            *last_loss = Some(Instant::now());
+            self.losses.fetch_add(1, Relaxed);
+        }
     }
 
     /// Returns the number of losses.

@@ -4,11 +4,10 @@
 //! by an error that the database reports. One whose user leaves in the middle is used again once it answers.
 
 use std::{
-    collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{
-            AtomicU64, AtomicUsize,
+            AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -24,15 +23,13 @@ use tokio::{
 
 use super::{
     connect::{Connector, Opened},
-    connection::{Connection, Release},
+    connection::Connection,
     deadlines, echo,
+    idle::{Idle, IdleConnections},
     lease::{Lease, Permits},
     outage::Outage,
     stats::{Counters, PoolStats},
 };
-
-/// Age at which a connection is closed, so that a pool follows a server that moves.
-const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
 /// Time without use after which a connection is tested before it is used.
 const TEST_AFTER: Duration = Duration::from_secs(30);
@@ -58,9 +55,7 @@ pub(super) struct Shared {
     connector: Connector,
     limits: Limits,
     permits: Arc<Semaphore>,
-    idle: Mutex<VecDeque<Idle>>,
-    /// Number of times that the idle connections of this pool were given up.
-    generation: AtomicU64,
+    idle: IdleConnections,
     outage: Arc<Outage>,
     tracked: Arc<AtomicUsize>,
     /// Number of connections that are leased, or waited for after their lease.
@@ -70,12 +65,6 @@ pub(super) struct Shared {
     counters: Arc<Counters>,
     /// Runtime in which connections whose user left are waited for.
     runtime: Handle,
-}
-
-#[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    since: Instant,
 }
 
 /// Limits of a pool.
@@ -103,8 +92,7 @@ impl Pool {
             connector,
             limits,
             permits: Arc::new(Semaphore::new(limits.max_connections)),
-            idle: Mutex::default(),
-            generation: AtomicU64::new(0),
+            idle: IdleConnections::new(Arc::clone(&outage)),
             outage,
             tracked: Arc::default(),
             leased: AtomicUsize::new(0),
@@ -161,8 +149,8 @@ impl Pool {
         let waiting = async {
             loop {
                 let ended = shared.ended.notified();
-                if let Some(idle) = shared.current_idle().pop_front() {
-                    return Some(idle.connection);
+                if let Some(connection) = shared.idle.take_any() {
+                    return Some(connection);
                 }
                 if shared.leased.load(SeqCst) == 0 {
                     return None;
@@ -175,7 +163,9 @@ impl Pool {
 
     /// Returns an idle connection that is not too old and answers.
     async fn idle_connection(&self) -> Option<Connection> {
-        while let Some(Idle { connection, since }) = self.shared.take_idle() {
+        let shared = &self.shared;
+        let max = shared.limits.max_connections;
+        while let Some(Idle { connection, since }) = shared.idle.take(shared.in_use(), max) {
             let idle_for = since.elapsed();
             if idle_for < TEST_AFTER {
                 return Some(connection);
@@ -187,7 +177,7 @@ impl Pool {
                 Ok(Ok(())) => return Some(connection),
                 Ok(Err(_)) => {}
                 // The others are as old, and would be waited for one after the other.
-                Err(_) => self.shared.give_up_all(),
+                Err(_) => shared.idle.give_up(connection.generation),
             }
         }
         None
@@ -195,7 +185,7 @@ impl Pool {
 
     async fn open(&self) -> Result<Connection, DbErr> {
         let shared = &self.shared;
-        let generation = shared.generation();
+        let generation = shared.idle.generation();
         let opened = shared.outage.unless_down(shared.connector.open()).await?;
         let Opened { mut database, interrupt, transaction_limits } = opened;
         let counters = Arc::clone(&shared.counters);
@@ -210,6 +200,12 @@ impl Pool {
         Ok(Connection { database, interrupt, transaction_limits, opened_at, generation })
     }
 
+    /// Gives up the connections of all pools of the server, which has lost its role.
+    pub(super) fn give_up_server(&self) {
+        let idle = &self.shared.idle;
+        idle.give_up_server(idle.generation());
+    }
+
     /// Counts a task that holds or waits for a connection until the guard is dropped.
     pub(super) fn track(&self) -> InUseGuard {
         self.shared.tracked.fetch_add(1, Relaxed);
@@ -219,11 +215,10 @@ impl Pool {
     /// Returns the statistics.
     pub(super) fn stats(&self) -> PoolStats {
         let shared = &self.shared;
-        let permits = shared.permits.available_permits();
-        let in_use = shared.limits.max_connections.saturating_sub(permits);
+        let in_use = shared.in_use();
         let tracked = shared.tracked.load(Relaxed);
         let waiting = tracked.saturating_sub(in_use);
-        PoolStats { name: shared.name, in_use, idle: shared.current_idle().len(), waiting, tracked }
+        PoolStats { name: shared.name, in_use, idle: shared.idle.len(), waiting, tracked }
     }
 
     /// Waits for running statements, then closes every connection.
@@ -231,8 +226,7 @@ impl Pool {
         let all = u32::try_from(self.shared.limits.max_connections).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let _permits = self.shared.permits.acquire_many(all).await;
-        let idle = std::mem::take(&mut *self.shared.idle());
-        for Idle { connection, .. } in idle {
+        for Idle { connection, .. } in self.shared.idle.take_all() {
             connection.database.close().await?;
         }
         Ok(())
@@ -254,6 +248,15 @@ async fn permit(
 }
 
 impl Shared {
+    /// Returns the list of idle connections.
+    pub(super) fn idle(&self) -> &IdleConnections {
+        &self.idle
+    }
+
+    fn in_use(&self) -> usize {
+        self.limits.max_connections.saturating_sub(self.permits.available_permits())
+    }
+
     /// Counts a lease.
     pub(super) fn lease_begins(&self) {
         self.leased.fetch_add(1, SeqCst);
@@ -268,59 +271,6 @@ impl Shared {
     /// Returns the runtime in which connections whose user left are waited for.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
-    }
-
-    /// Keeps a connection for its next user, unless it is too old.
-    pub(super) fn give_back(&self, connection: Connection) {
-        if connection.generation == self.generation()
-            && connection.opened_at.elapsed() < MAX_LIFETIME
-        {
-            self.idle().push_back(Idle { connection, since: Instant::now() });
-        }
-    }
-
-    /// Gives up all idle connections, and those in use as soon as they are given back: the network was lost.
-    pub(super) fn give_up_all(&self) {
-        self.generation.fetch_add(1, Relaxed);
-        self.idle().clear();
-    }
-
-    /// Gives up the connections of all pools of the server, which was lost. A server that has lost its role still answers:
-    /// a pool that only reads would not notice, and read old rows.
-    pub(super) fn give_up_server(&self) {
-        self.outage.count_loss();
-        self.idle().clear();
-    }
-
-    /// Returns a number that differs after each time that connections were given up.
-    fn generation(&self) -> u64 {
-        self.generation.load(Relaxed) + self.outage.losses()
-    }
-
-    /// Returns the idle connections, after those that another pool of the server has given up were removed.
-    fn current_idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
-        let generation = self.generation();
-        let mut idle = self.idle();
-        idle.retain(|idle| idle.connection.generation == generation);
-        idle
-    }
-
-    /// Takes the connection that was used longest ago of those that are ready. If none is, the caller opens another one,
-    /// unless there are as many as may be: then it waits for one.
-    fn take_idle(&self) -> Option<Idle> {
-        let in_use = self.limits.max_connections - self.permits.available_permits();
-        let mut idle = self.current_idle();
-        idle.retain(|idle| idle.connection.release() != Release::Failed);
-        let ready = idle.iter().position(|idle| idle.connection.release() == Release::Done);
-        match ready {
-            Some(position) => idle.remove(position),
-            None if idle.len() + in_use <= self.limits.max_connections => None,
-            None => idle.pop_front(),
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

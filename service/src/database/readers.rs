@@ -20,7 +20,7 @@ pub struct PoolMaker<'a> {
     max_connections: usize,
     acquire_timeout: Duration,
     counters: &'a Arc<Counters>,
-    /// Shared by the pools of a server: one that reaches it again tells the others.
+    /// Shared by the pools of a server, which all reach it again or lose it at the same time.
     outage: Arc<Outage>,
 }
 
@@ -40,13 +40,13 @@ impl<'a> PoolMaker<'a> {
         self.url
     }
 
-    /// Makes a pool without open connections, with the greatest number of connections.
-    pub fn all(&self, name: &'static str, deadlines: Deadlines) -> Pool {
-        self.some(name, Role::Reader, self.max_connections, deadlines)
+    /// Returns the greatest number of connections of a pool.
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
     }
 
     /// Makes a pool without open connections.
-    pub fn some(
+    pub fn make(
         &self,
         name: &'static str,
         role: Role,
@@ -83,14 +83,16 @@ impl Readers {
     /// Makes the pools; `names` are those of ordinary reads and reports.
     pub fn new(pools: &PoolMaker<'_>, names: [&'static str; 2]) -> Self {
         let [ordinary, reports] = names;
-        let ordinary = pools.all(ordinary, ORDINARY);
+        let ordinary = pools.make(ordinary, Role::Reader, pools.max_connections, ORDINARY);
         let quarter = (pools.max_connections / 4).max(1);
-        let probes = PoolMaker { acquire_timeout: PROBE.answer, ..pools.clone() };
+        // A probe has less time to connect than others have, so its failures are not theirs.
+        let (acquire_timeout, outage) = (PROBE.answer, Arc::default());
+        let probes = PoolMaker { acquire_timeout, outage, ..pools.clone() };
         Self {
             pages: ordinary.half(),
             ordinary,
-            reports: pools.some(reports, Role::Reader, quarter, REPORT),
-            probe: probes.some("probe", Role::Reader, 1, PROBE),
+            reports: pools.make(reports, Role::Reader, quarter, REPORT),
+            probe: probes.make("probe", Role::Reader, 1, PROBE),
         }
     }
 

@@ -48,32 +48,81 @@ pub enum TimeLimit {
 
 /// Runs `work` in a transaction of its own, again after a conflict or if the connection breaks before the commit.
 pub async fn with_retries<T>(pool: &Pool, limit: TimeLimit, work: &impl Work<T>) -> Result<T> {
-    let started = Instant::now();
-    let (mut attempt, mut has_moved) = (1, false);
+    let mut retries = Retries::new();
     loop {
-        // Fails at once while the database cannot be reached.
-        let mut lease = pool.lease().await?;
-        if limit == TimeLimit::Unlimited {
-            lease.remove_deadline();
-        }
-        let outcome = transact(&mut lease, work).await;
-        drop(lease);
-        match outcome {
-            Err(Error::Conflict(error)) if attempt < MAX_ATTEMPTS => {
+        let failure = match pool.lease().await {
+            Ok(mut lease) => {
+                if limit == TimeLimit::Unlimited {
+                    lease.remove_deadline();
+                }
+                match transact(&mut lease, work).await {
+                    Ok(value) => return Ok(value),
+                    Err(failure) => failure,
+                }
+            }
+            // Fails at once while the database cannot be reached.
+            Err(error) => return Err(retries.last(error.into())),
+        };
+        retries.next(failure)?;
+        tokio::time::sleep(backoff(retries.attempt)).await;
+        retries.attempt += 1;
+    }
+}
+
+/// Failure of an attempt.
+struct Failure {
+    error: Error,
+    is_of_commit: bool,
+}
+
+/// Decides whether a transaction runs again.
+struct Retries {
+    started: Instant,
+    attempt: u32,
+    has_moved: bool,
+    /// Conflict that was found at a commit. A node that is about to leave its cluster reports one also for a transaction
+    /// that the others may commit.
+    conflict_of_commit: Option<DbErr>,
+}
+
+impl Retries {
+    fn new() -> Self {
+        let (attempt, has_moved, conflict_of_commit) = (1, false, None);
+        Self { started: Instant::now(), attempt, has_moved, conflict_of_commit }
+    }
+
+    /// Returns the error if the transaction is not to run again.
+    fn next(&mut self, Failure { error, is_of_commit }: Failure) -> Result<()> {
+        match error {
+            Error::Conflict(error) if self.attempt < MAX_ATTEMPTS => {
                 log::debug!("retrying: {error}");
             }
-            Err(Error::Contention(error)) if started.elapsed() < BUSY_TIMEOUT => {
+            Error::Contention(error) if self.started.elapsed() < BUSY_TIMEOUT => {
                 log::debug!("retrying: {error}");
+                if is_of_commit {
+                    self.conflict_of_commit = Some(error);
+                }
             }
             // Perhaps another server answers by now.
-            Err(Error::Unavailable(error)) if !has_moved && damage(&error) != Damage::None => {
+            Error::Unavailable(error)
+                if !self.has_moved
+                    && self.conflict_of_commit.is_none()
+                    && damage(&error) != Damage::None =>
+            {
                 log::debug!("retrying on another connection: {error}");
-                has_moved = true;
+                self.has_moved = true;
             }
-            outcome => return outcome,
+            error => return Err(self.last(error)),
         }
-        tokio::time::sleep(backoff(attempt)).await;
-        attempt += 1;
+        Ok(())
+    }
+
+    /// Returns the error of the last attempt: the outcome is unknown if the server was lost after a conflict at a commit.
+    fn last(&mut self, error: Error) -> Error {
+        match (error, self.conflict_of_commit.take()) {
+            (Error::Unavailable(_), Some(conflict)) => Error::OutcomeUnknown(conflict),
+            (error, _) => error,
+        }
     }
 }
 
@@ -83,16 +132,18 @@ pub fn backoff(attempt: u32) -> Duration {
     rand::rng().random_range(Duration::ZERO..longest)
 }
 
-async fn transact<T>(lease: &mut Lease, work: &impl Work<T>) -> Result<T> {
-    let txn = begin(lease).await?;
+async fn transact<T>(lease: &mut Lease, work: &impl Work<T>) -> Result<T, Failure> {
+    let before_commit = |error| Failure { error, is_of_commit: false };
+    let txn = begin(lease).await.map_err(before_commit)?;
     match lease.run(work(&txn)).await {
         Ok(value) => {
-            commit(lease, txn).await?;
+            let committed = commit(lease, txn).await;
+            committed.map_err(|error| Failure { error, is_of_commit: true })?;
             Ok(value)
         }
         Err(error) => {
             roll_back(lease, txn).await;
-            Err(error)
+            Err(before_commit(error))
         }
     }
 }
@@ -203,6 +254,20 @@ mod tests {
         let (outcome, attempts, items) = run(1, Error::Internal).await;
         assert!(matches!(outcome, Err(Error::Internal(_))));
         assert_eq!((attempts, items), (1, 4));
+    }
+
+    #[test]
+    fn a_transaction_that_another_node_may_commit_is_not_run_there() {
+        let broken = || DbErr::Conn(sea_orm::RuntimeErr::Internal("as if".to_owned()));
+        let lost = || Failure { error: Error::Unavailable(broken()), is_of_commit: false };
+        let conflict = |is_of_commit| Failure { error: Error::Contention(broken()), is_of_commit };
+        let mut retries = Retries::new();
+        assert!(retries.next(conflict(false)).is_ok());
+        assert!(retries.next(lost()).is_ok());
+        assert!(matches!(retries.next(lost()), Err(Error::Unavailable(_))));
+        let mut retries = Retries::new();
+        assert!(retries.next(conflict(true)).is_ok());
+        assert!(matches!(retries.next(lost()), Err(Error::OutcomeUnknown(_))));
     }
 
     #[test]
