@@ -9,8 +9,20 @@ fail() {
     exit 1
 }
 
+# Prints a port that is free, and that the system gives to no outgoing connection before the server starts.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 - <<'PYTHON'
+import random, socket
+
+while True:
+    port = random.randrange(20000, 32000)
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+        break
+    except OSError:
+        pass
+print(port)
+PYTHON
 }
 
 # Waits until the process $1 accepts connections at port $2 of 127.0.0.1. Its log is the file $3.
