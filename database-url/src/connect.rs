@@ -8,7 +8,11 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use crate::{Backend, DatabaseUrl, hosts::Host, session::SessionAttrs};
+use crate::{
+    Backend, DatabaseUrl,
+    hosts::Host,
+    session::{Consistency, SessionAttrs},
+};
 
 /// Time after which a connection that is not open yet is tried apart from the pool.
 const HEAD_START: Duration = Duration::from_millis(500);
@@ -34,11 +38,12 @@ impl DatabaseUrl {
         let requirements = self.session_attrs().in_order();
         let limit = self.limit_of_host(limit, requirements.len());
         for &required in requirements {
-            for host in self.hosts.in_order() {
+            for host in self.candidates() {
                 let attempt = host.attempt();
                 match self.open_in_time(limit, host, required, &customize).await {
                     Ok(session) => {
                         attempt.succeed();
+                        self.hosts.use_host(host);
                         return Ok(session);
                     }
                     Err(error) => failures.push((host, error)),
@@ -46,6 +51,14 @@ impl DatabaseUrl {
             }
         }
         Err(one_of(failures))
+    }
+
+    /// Returns the servers in the order in which to try them. Replicas are used in the order of the list.
+    fn candidates(&self) -> Vec<&Host> {
+        match self.consistency {
+            Consistency::Strong => self.hosts.last_used_first(),
+            Consistency::Eventual => self.hosts.in_order(),
+        }
     }
 
     /// Returns the time limit of an attempt to use one server: those of all together are within `limit`.

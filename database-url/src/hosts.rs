@@ -1,7 +1,10 @@
 //! Servers of a database, of which the first suitable one is used.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,7 +13,11 @@ const DEFERRED_FOR: Duration = Duration::from_secs(30);
 
 /// Servers in the order of preference. Clones share what is known about them.
 #[derive(Clone)]
-pub struct Hosts(Arc<[Host]>);
+pub struct Hosts {
+    hosts: Arc<[Host]>,
+    /// Position of the server that was used last.
+    last: Arc<AtomicUsize>,
+}
 
 /// URL of one server.
 pub struct Host {
@@ -25,17 +32,17 @@ impl Hosts {
     /// Makes a list of names and URLs, of one server each.
     pub fn new(hosts: impl IntoIterator<Item = (String, String)>) -> Self {
         let host = |(name, url)| Host { url, name, failed_at: Mutex::default() };
-        Self(hosts.into_iter().map(host).collect())
+        Self { hosts: hosts.into_iter().map(host).collect(), last: Arc::default() }
     }
 
     /// Returns the URL of the first server.
     pub fn first(&self) -> Option<&str> {
-        self.0.first().map(|host| host.url.as_str())
+        self.hosts.first().map(|host| host.url.as_str())
     }
 
     /// Returns the number of servers.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.hosts.len()
     }
 
     /// Returns whether there is a choice.
@@ -45,9 +52,31 @@ impl Hosts {
 
     /// Returns the servers in the order in which to try them.
     pub fn in_order(&self) -> Vec<&Host> {
-        let (deferred, first): (Vec<_>, Vec<_>) =
-            self.0.iter().partition(|host| host.is_deferred());
+        let hosts = self.hosts.iter();
+        let (deferred, first): (Vec<_>, Vec<_>) = hosts.partition(|host| host.is_deferred());
         first.into_iter().chain(deferred).collect()
+    }
+
+    /// Returns the servers in the order in which to try them, with the one that was used last before the others, unless it
+    /// failed meanwhile. After a failover the former primary may come back as another one that takes writes: it must not be used beside the new one.
+    pub fn last_used_first(&self) -> Vec<&Host> {
+        let mut hosts = self.in_order();
+        let last = self.hosts.get(self.last.load(Relaxed));
+        let is_last = |host: &&Host| {
+            last.is_some_and(|last| std::ptr::eq(*host, last)) && !host.is_deferred()
+        };
+        if let Some(position) = hosts.iter().position(is_last) {
+            let last = hosts.remove(position);
+            hosts.insert(0, last);
+        }
+        hosts
+    }
+
+    /// Records that the server is used.
+    pub fn use_host(&self, used: &Host) {
+        if let Some(position) = self.hosts.iter().position(|host| std::ptr::eq(host, used)) {
+            self.last.store(position, Relaxed);
+        }
     }
 }
 
@@ -95,10 +124,20 @@ mod tests {
         let order =
             || hosts.in_order().into_iter().map(|host| host.url.clone()).collect::<String>();
         assert_eq!(order(), "abc");
-        hosts.0[1].attempt().succeed();
-        drop(hosts.0[0].attempt());
+        let last_used_first =
+            || hosts.last_used_first().into_iter().map(|host| host.url.clone()).collect::<String>();
+        for (used, expected) in [(1, "bac"), (2, "cab"), (0, "abc")] {
+            hosts.use_host(&hosts.hosts[used]);
+            assert_eq!(last_used_first(), expected);
+        }
+        hosts.hosts[1].attempt().succeed();
+        drop(hosts.hosts[0].attempt());
         assert_eq!(order(), "bca");
-        drop(hosts.0[2].attempt());
+        drop(hosts.hosts[2].attempt());
         assert_eq!(order(), "bac");
+        for (used, expected) in [(1, "bac"), (0, "bac"), (2, "bac")] {
+            hosts.use_host(&hosts.hosts[used]);
+            assert_eq!(last_used_first(), expected);
+        }
     }
 }

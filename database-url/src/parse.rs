@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
     Backend, DatabaseUrl,
@@ -25,6 +25,11 @@ pub enum Error {
     /// URL of a server without `//`, whose password no parser finds.
     #[error("not a database URL: // must follow the scheme of a database server")]
     NoServer,
+    /// IPv6 address, which the driver cannot connect to.
+    #[error(
+        "in a database URL an IPv6 address must be given by a host name, such as ip6-localhost for [::1]"
+    )]
+    Ipv6,
     /// Unescaped delimiter in the password: the parser would read the rest of the password as another
     /// part of the URL, which is printed.
     #[error(
@@ -162,6 +167,9 @@ fn check_server(url: &str, backend: Backend) -> Result<(), Error> {
     if !url.has_authority() {
         return Err(Error::NoServer);
     }
+    if let Some(Host::Ipv6(_)) = url.host() {
+        return Err(Error::Ipv6);
+    }
     if url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
         return Err(Error::Unescaped);
     }
@@ -233,16 +241,16 @@ mod tests {
 
     #[test]
     fn each_host_of_a_list_has_the_rest_of_the_url() {
-        let text = "postgres://joe:s3,cret@a:1,[::1]:2,c/shop?sslmode=require&target_session_attrs=any&options=-c";
+        let text = "postgres://joe:s3,cret@a:1,b:2,c/shop?sslmode=require&target_session_attrs=any&options=-c";
         let url: DatabaseUrl = text.parse().unwrap();
         assert_eq!(url.session_attrs(), SessionAttrs::Any);
         assert_eq!(
             hosts(&url),
-            ["a:1", "[::1]:2", "c"].map(|host| format!(
+            ["a:1", "b:2", "c"].map(|host| format!(
                 "postgres://joe:s3,cret@{host}/shop?sslmode=require&options=-c"
             ))
         );
-        assert_eq!(url.to_string(), "postgres://joe:***@a:1,[::1]:2,c/shop");
+        assert_eq!(url.to_string(), "postgres://joe:***@a:1,b:2,c/shop");
     }
 
     #[test]
@@ -278,6 +286,7 @@ mod tests {
             "postgres://joe@a,/shop?target_session_attrs=s3cret",
             "mysql://joe:s3cret@a:1,b:x/shop",
             "mysql://joe:s3cret@a,,b/shop",
+            "mysql://joe:s3cret@a,[::1]:3306/shop",
             "mysql:joe:s3cret",
             "postgres:/joe:s3cret@db/shop",
             "mariadb:joe:s3cret@db/shop",

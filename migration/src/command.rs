@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use clap::Subcommand;
 use database_url::{Backend, DatabaseUrl};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sea_query::{Alias, Table},
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
 use crate::{
     Error, Migrator, Result, connection,
-    history::{applied, pending, status, tables},
+    history::{HISTORY_TABLE, applied, pending, status, tables},
     lock::{LOCK_TABLE, MigrationLock},
     topology,
 };
@@ -131,18 +131,43 @@ async fn execute_and_report(txn: &DatabaseTransaction, command: Command) -> Resu
 }
 
 async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<()> {
-    let done = match command {
-        Command::Up { steps } => Migrator::up(txn, steps).await,
-        Command::Down { steps } => Migrator::down(txn, Some(steps)).await,
+    match command {
+        Command::Up { steps } => Migrator::up(txn, steps).await?,
+        Command::Down { steps } => roll_back(txn, steps).await?,
         Command::Fresh => {
             drop_all_tables(txn).await?;
-            Migrator::up(txn, None).await
+            Migrator::up(txn, None).await?;
         }
-        Command::Refresh => Migrator::refresh(txn).await,
-        Command::Reset => Migrator::reset(txn).await,
-        Command::Status => Ok(()),
-    };
-    Ok(done?)
+        Command::Refresh => {
+            roll_back(txn, u32::MAX).await?;
+            Migrator::up(txn, None).await?;
+        }
+        Command::Reset => {
+            roll_back(txn, u32::MAX).await?;
+            Migrator::uninstall(txn).await?;
+        }
+        Command::Status => {}
+    }
+    Ok(())
+}
+
+/// Rolls back the last migrations, at most `steps`.
+///
+/// Unlike `Migrator::down` it deletes the record of a migration first. MySQL commits each change of the schema, so after
+/// an interruption the migration is pending, and can be applied again, while some of its tables may exist.
+async fn roll_back(txn: &DatabaseTransaction, steps: u32) -> Result<()> {
+    // An applied migration that this program does not know is an error.
+    let mut applied = Migrator::get_applied_migrations(txn).await?.len();
+    let migrations = Migrator::migrations();
+    let mut steps = steps;
+    while applied > 0 && steps > 0 {
+        applied -= 1;
+        steps -= 1;
+        let Some(migration) = migrations.get(applied) else { continue };
+        seaql_migrations::Entity::delete_by_id(migration.name()).exec(txn).await?;
+        migration.down(&SchemaManager::new(txn)).await?;
+    }
+    Ok(())
 }
 
 /// Drops all tables but that of the lock. Unlike `Migrator::fresh` it leaves types alone: they are an extension's.
@@ -152,7 +177,11 @@ async fn drop_all_tables(txn: &DatabaseTransaction) -> Result<(), DbErr> {
         // It has no cascade. SQLite does not enforce foreign keys on this connection.
         txn.execute_unprepared("SET SESSION foreign_key_checks = 0").await?;
     }
-    for table in tables(txn).await?.into_iter().filter(|table| table != LOCK_TABLE) {
+    let mut tables = tables(txn).await?;
+    tables.retain(|table| table != LOCK_TABLE);
+    // Without the record of migrations all of them are pending after an interruption.
+    tables.sort_by_key(|table| table != HISTORY_TABLE);
+    for table in tables {
         let drop = Table::drop().table(Alias::new(table)).if_exists().cascade().take();
         txn.execute(&drop).await?;
     }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use database_url::DatabaseUrl;
 use sea_orm::DatabaseConnection;
 
-use crate::{Error, Result, lock::MIGRATION_LOCK_TIMEOUT};
+use crate::{
+    Error, Result,
+    history::HISTORY_TABLE,
+    lock::{LOCK_TABLE, MIGRATION_LOCK_TIMEOUT},
+};
 
 /// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,10 +36,7 @@ pub async fn open(url: &DatabaseUrl) -> Result<DatabaseConnection> {
     connection.set_metric_callback(|info| {
         // The migrator's look-ups and its own tables are housekeeping.
         let sql = &info.statement.sql;
-        if sql.starts_with("SELECT")
-            || sql.contains("seaql_migrations")
-            || sql.contains("migration_lock")
-        {
+        if sql.starts_with("SELECT") || sql.contains(HISTORY_TABLE) || sql.contains(LOCK_TABLE) {
             return;
         }
         let millis = info.elapsed.as_secs_f64() * 1e3;

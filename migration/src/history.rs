@@ -8,6 +8,9 @@ use sea_schema::{mysql::MySql, postgres::Postgres, probe::SchemaProbe, sqlite::S
 
 use crate::{Migrator, Result};
 
+/// Table of the applied migrations, as the migration library names it.
+pub const HISTORY_TABLE: &str = "seaql_migrations";
+
 /// Returns the names of the pending migrations, oldest first. Reads only.
 ///
 /// An applied migration that this program does not know is a newer release's. Each release works with the schema of
@@ -19,7 +22,7 @@ pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>> {
 
 /// Returns the names of the applied migrations, also of those that this program does not know. Reads only.
 pub async fn applied(db: &impl ConnectionTrait) -> Result<BTreeSet<String>> {
-    if !has_table(db, "seaql_migrations").await? {
+    if !has_table(db, HISTORY_TABLE).await? {
         return Ok(BTreeSet::new());
     }
     let rows = seaql_migrations::Entity::find().all(db).await?;

@@ -4,7 +4,13 @@
 //! seconds, and stops if it cannot. A process that sees no change for longer than [`EXPIRY`] takes the lock over; it
 //! measures this time itself, so the clocks of machines need not agree.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use database_url::DatabaseUrl;
 use sea_orm::{
@@ -145,21 +151,29 @@ impl MigrationLock {
     /// Runs `work` while the lock is renewed.
     ///
     /// # Errors
-    /// [`Error::LockLost`] if another process took the lock over, or may do so because no renewal succeeds.
+    /// [`Error::LockLost`] if another process took the lock over, or may have done so because no renewal succeeded or this
+    /// process was paused.
     pub async fn protect<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let renewed_at = Cell::new(Instant::now());
+        let mut work = pin!(work);
+        let guarded = poll_fn(|context| {
+            if renewed_at.get().elapsed() > EXPIRY {
+                return Poll::Ready(Err(Error::LockLost));
+            }
+            work.as_mut().poll(context)
+        });
         tokio::select! {
-            outcome = work => outcome,
-            () = self.renew_until_lost() => Err(Error::LockLost),
+            outcome = guarded => outcome,
+            () = self.renew_until_lost(&renewed_at) => Err(Error::LockLost),
         }
     }
 
-    async fn renew_until_lost(&self) {
-        let mut renewed_at = Instant::now();
-        while renewed_at.elapsed() + RENEWAL < EXPIRY {
+    async fn renew_until_lost(&self, renewed_at: &Cell<Instant>) {
+        while renewed_at.get().elapsed() + RENEWAL < EXPIRY {
             sleep(RENEWAL).await;
             let began = Instant::now();
             match timeout(RENEWAL, self.renew(&self.db)).await {
-                Ok(Ok(true)) => renewed_at = began,
+                Ok(Ok(true)) => renewed_at.set(began),
                 Ok(Ok(false)) => return,
                 Ok(Err(error)) => log::warn!("cannot renew the migration lock: {error}"),
                 Err(_) => log::warn!("cannot renew the migration lock within {RENEWAL:?}"),

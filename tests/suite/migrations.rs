@@ -30,6 +30,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(cases![SERVERS;
         a_renewed_lock_is_waited_for_and_an_abandoned_one_taken_over,
         nothing_is_written_if_nothing_is_pending,
+        an_interrupted_refresh_can_be_completed,
     ]);
     cases
 }
@@ -225,4 +226,31 @@ async fn nothing_is_written_if_nothing_is_pending(db: &TestDatabase) {
     assert_eq!(String::from_utf8_lossy(&again.stdout), "nothing to do\n", "{}", stderr(&again));
     let app = App::start(&url, &["--migrate"]).await;
     app.client.get("/api/v1/orders").await.assert_status(200);
+}
+
+/// MySQL commits each change of the schema, so that a killed process leaves some of them.
+async fn an_interrupted_refresh_can_be_completed(db: &TestDatabase) {
+    db.run_ok(&["migrate", "up"]).await;
+    let mut complete = tables(db).await;
+    complete.sort();
+    let mut interrupted = 0;
+    for n in 0..12 {
+        let mut refresh = tokio::process::Command::new(MARKETSVC);
+        let mut refresh = refresh
+            .args(["migrate", if n % 2 == 0 { "refresh" } else { "fresh" }])
+            .env("DATABASE_URL", &db.url)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        sleep(Duration::from_millis(10 + 10 * n)).await;
+        interrupted += u32::from(refresh.try_wait().unwrap().is_none());
+        refresh.kill().await.unwrap();
+        // The next process would wait until the lock expires.
+        db.execute("DELETE FROM migration_lock").await.unwrap();
+        db.run_ok(&["migrate", "up"]).await;
+        let mut found = tables(db).await;
+        found.sort();
+        assert_eq!(found, complete, "round {n}");
+    }
+    assert!(interrupted > 0);
 }

@@ -24,12 +24,12 @@ pub struct CopiedTable {
 }
 
 /// Copies all rows of `source` to `target`, one page of a table in each transaction, and reports the number of rows after
-/// each. Nothing may write to either meanwhile: other rows in the source afterwards are an error.
+/// each. Nothing may write to either meanwhile: another number of rows in the source afterwards is an error.
 ///
 /// An interrupted copy starts over, on an empty target, since the source may have changed.
 ///
 /// # Errors
-/// [`Error::TargetNotEmpty`], [`Error::InterruptedCopy`], [`Error::ConcurrentLoad`] and [`Error::CopyDiffers`].
+/// [`Error::TargetNotEmpty`], [`Error::InterruptedCopy`], [`Error::UnfinishedLoad`] in the source, [`Error::ConcurrentLoad`] and [`Error::CopyDiffers`].
 pub async fn copy(
     source: &Database,
     target: &Database,
@@ -39,6 +39,9 @@ pub async fn copy(
     let (source, target) = (&source.consistent(), &target.consistent());
     if bulk_load::unfinished(target.primary_reader()).await?.is_some() {
         return Err(Error::InterruptedCopy);
+    }
+    if let Some(load) = bulk_load::unfinished(source.primary_reader()).await? {
+        return Err(Error::UnfinishedLoad { unfinished: load.task, task: TASK.to_owned() });
     }
     let total = counts(source).await?.iter().map(|table| table.rows).sum();
     let progress = Progress { done: 0, total };

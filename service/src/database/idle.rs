@@ -17,10 +17,16 @@ use super::{
 /// Age at which a connection is closed, so that a pool follows a server that moves.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
+/// Greatest number of connections without an answer that were given up and are not closed yet, as a multiple of those of
+/// the pool: the commits of a database may wait for another server for hours.
+const MAX_ABANDONED: usize = 4;
+
 /// Idle connections, the one that was used longest ago first.
 #[derive(Debug)]
 pub struct IdleConnections {
     queue: Mutex<VecDeque<Idle>>,
+    /// Connections that were given up while they waited for an answer.
+    abandoned: Mutex<Vec<Connection>>,
     /// Number of times that the connections of this pool were given up.
     given_up: AtomicU64,
     outage: Arc<Outage>,
@@ -36,7 +42,8 @@ pub struct Idle {
 impl IdleConnections {
     /// Makes an empty list for a pool of the server that `outage` is about.
     pub fn new(outage: Arc<Outage>) -> Self {
-        Self { queue: Mutex::default(), given_up: AtomicU64::new(0), outage }
+        let (queue, abandoned) = (Mutex::default(), Mutex::default());
+        Self { queue, abandoned, given_up: AtomicU64::new(0), outage }
     }
 
     /// Returns a number that differs after each time that connections were given up.
@@ -88,6 +95,23 @@ impl IdleConnections {
             self.given_up.fetch_add(1, Relaxed);
             self.queue().clear();
         }
+    }
+
+    /// Gives up a connection without an answer, and the others as [`IdleConnections::give_up`] does.
+    pub fn abandon(&self, connection: &Connection) {
+        self.abandoned().push(connection.clone());
+        self.give_up(connection.generation);
+    }
+
+    /// Returns whether as many connections wait for an answer in vain as may be, and no other one is to be opened.
+    pub fn are_too_many_abandoned(&self, max_connections: usize) -> bool {
+        let mut abandoned = self.abandoned();
+        abandoned.retain(|connection| connection.release() == Release::Pending);
+        abandoned.len() >= MAX_ABANDONED.saturating_mul(max_connections)
+    }
+
+    fn abandoned(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives up the connections of all pools of the server, because it was lost or has lost its role. A server that takes

@@ -131,7 +131,7 @@ impl Lease {
         self.state = State::Running;
         let Some(outcome) = until(self.deadline, work).await else {
             connection.interrupt.set();
-            pool.idle().give_up(connection.generation);
+            pool.idle().abandon(connection);
             self.state = State::Broken;
             return Err(silent().into());
         };
@@ -173,7 +173,7 @@ async fn recover(held: Arc<Held>, deadline: Option<Instant>) {
             pool.idle().put(connection.clone());
         }
         Some(Err(_)) => {}
-        None => pool.idle().give_up(connection.generation),
+        None => pool.idle().abandon(connection),
     }
 }
 

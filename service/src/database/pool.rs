@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnAcquireErr, DbBackend, DbErr};
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr};
 use tokio::{
     runtime::Handle,
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -185,6 +185,10 @@ impl Pool {
 
     async fn open(&self) -> Result<Connection, DbErr> {
         let shared = &self.shared;
+        if shared.idle.are_too_many_abandoned(shared.limits.max_connections) {
+            let reason = "too many connections wait for an answer of the database";
+            return Err(DbErr::Conn(RuntimeErr::Internal(reason.to_owned())));
+        }
         let generation = shared.idle.generation();
         let opened = shared.outage.unless_down(shared.connector.open()).await?;
         let Opened { mut database, interrupt, transaction_limits } = opened;
@@ -287,7 +291,7 @@ impl Drop for InUseGuard {
 #[cfg(test)]
 mod tests {
     use entity::item;
-    use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, RuntimeErr, Statement, sqlx};
+    use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, Statement, sqlx};
 
     use super::*;
     use crate::testing::demo_database;
