@@ -25,4 +25,7 @@ mod markdown {
 
     #[doc = include_str!("../../docs/operations.md")]
     struct Operations;
+
+    #[doc = include_str!("../../docs/scaling.md")]
+    struct Scaling;
 }
