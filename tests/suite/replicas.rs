@@ -120,7 +120,7 @@ async fn readiness_includes_the_replica(db: &TestDatabase) {
     replica.remove().await;
 }
 
-/// On PostgreSQL commits wait for a standby that there is not, on MySQL for a lock.
+/// On PostgreSQL commits wait for an absent standby, on MySQL for a lock.
 async fn commits_that_hang_do_not_block_reads(db: &TestDatabase) {
     let Some(server) = Server::start(db.backend).await else {
         println!("skipped: no program to start a separate database server");

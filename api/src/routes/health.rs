@@ -63,7 +63,7 @@ enum Access {
 #[deserr(error = FieldErrors)]
 #[into_params(parameter_in = Query)]
 struct ReadyQuery {
-    /// `read` if a database that takes no writes will do; `write` by default.
+    /// `read` if a database that takes no writes is enough; `write` by default.
     #[deserr(default)]
     #[param(inline)]
     access: Option<Access>,

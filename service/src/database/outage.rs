@@ -37,7 +37,7 @@ struct Down {
 
 impl Outage {
     /// Runs `open`, which opens a connection; fails at once with the reason of an earlier failure if another task
-    /// tries, or has just tried in vain.
+    /// tries, or has just failed.
     pub async fn unless_down<T>(
         &self,
         open: impl Future<Output = Result<T, DbErr>>,

@@ -94,7 +94,7 @@ impl Pair {
         let source = self.servers[primary].host.address(Link::Cluster);
         self.servers[standby].copy(&source);
         self.servers[standby].start();
-        // Not before, because commits would wait for a standby that there is not yet.
+        // Not before, because commits would wait for an absent standby.
         self.wait_for_standby("state = 'streaming'").await;
         self.execute(primary, "ALTER SYSTEM SET synchronous_standby_names = 'standby'").await;
         self.execute(primary, "SELECT pg_reload_conf()").await;
