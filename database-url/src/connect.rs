@@ -1,10 +1,14 @@
 //! Connecting, with the reason why a server cannot be reached, which a pool of connections does not tell.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnectOptions, DatabaseConnection, DbErr, RuntimeErr,
-    sqlx::{Connection, Database, Error, MySql, Postgres},
+    sqlx::{Connection, Database, Error, MySql, Postgres, mysql::MySqlDatabaseError},
 };
 use tokio::time::timeout;
 
@@ -34,20 +38,22 @@ impl DatabaseUrl {
         limit: Duration,
         customize: impl Fn(&mut ConnectOptions),
     ) -> Result<DatabaseConnection, DbErr> {
+        let deadline = Instant::now() + limit;
         let mut failures = Vec::new();
         let requirements = self.session_attrs().in_order();
-        let limit = self.limit_of_host(limit, requirements.len());
+        let mut attempts = self.hosts.len() * requirements.len();
         for &required in requirements {
             for host in self.candidates() {
-                let attempt = host.attempt();
+                let limit = self.limit_of_attempt(deadline, attempts);
                 match self.open_in_time(limit, host, required, &customize).await {
                     Ok(session) => {
-                        attempt.succeed();
                         self.hosts.use_host(host);
                         return Ok(session);
                     }
                     Err(error) => failures.push((host, error)),
                 }
+                host.defer();
+                attempts -= 1;
             }
         }
         Err(one_of(failures))
@@ -61,13 +67,15 @@ impl DatabaseUrl {
         }
     }
 
-    /// Returns the time limit of an attempt to use one server: those of all together are within `limit`.
-    fn limit_of_host(&self, limit: Duration, requirements: usize) -> Duration {
+    /// Returns the time limit of the first of several attempts until the deadline, of which the last one should end a
+    /// little earlier, to tell its reason.
+    fn limit_of_attempt(&self, deadline: Instant, attempts: usize) -> Duration {
+        let left = deadline.saturating_duration_since(Instant::now());
         if !self.hosts.are_several() {
-            return limit;
+            return left;
         }
-        let attempts = u32::try_from(self.hosts.len() * requirements).unwrap_or(u32::MAX);
-        (limit * 9 / 10 / attempts).min(HOST_TIMEOUT)
+        let attempts = u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
+        (left * 9 / 10 / attempts).min(HOST_TIMEOUT)
     }
 
     async fn open_in_time(
@@ -132,17 +140,30 @@ impl DatabaseUrl {
     }
 }
 
-/// Returns the reason why there is no connection to the server. Never ends if it answers: the pool's own attempt then
-/// tells its error.
+/// Returns the reason why there is no connection to the server. Never ends if the server accepts one.
 async fn refusal<DB: Database>(url: &str) -> Error {
     match DB::Connection::connect(url).await {
-        Err(error @ Error::Io(_)) => error,
-        Err(_) => pending().await,
+        Err(error) => {
+            if are_too_many(&error) {
+                // Perhaps this attempt was one too many: the pool's own is about to end.
+                tokio::time::sleep(HEAD_START).await;
+            }
+            error
+        }
         Ok(connection) => {
             // The pool's own connection is about to be opened as well.
             drop(connection.close().await);
             pending().await
         }
+    }
+}
+
+/// Returns whether the server permits no more connections.
+fn are_too_many(error: &Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => matches!(error.number(), 1040 | 1203),
+        None => error.code().is_some_and(|code| code == "53300"),
     }
 }
 

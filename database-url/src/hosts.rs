@@ -74,6 +74,7 @@ impl Hosts {
 
     /// Records that the server is used.
     pub fn use_host(&self, used: &Host) {
+        used.set_failed_at(None);
         if let Some(position) = self.hosts.iter().position(|host| std::ptr::eq(host, used)) {
             self.last.store(position, Relaxed);
         }
@@ -81,36 +82,18 @@ impl Hosts {
 }
 
 impl Host {
-    /// Begins an attempt to use the server. It is deferred unless the attempt succeeds, also if its user gives up.
-    pub fn attempt(&self) -> Attempt<'_> {
-        Attempt { host: self, has_succeeded: false }
+    /// Defers the server for a while.
+    pub fn defer(&self) {
+        self.set_failed_at(Some(Instant::now()));
     }
 
     fn is_deferred(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         failed_at.is_some_and(|at| at.elapsed() < DEFERRED_FOR)
     }
-}
 
-/// Attempt to use a server.
-pub struct Attempt<'a> {
-    host: &'a Host,
-    has_succeeded: bool,
-}
-
-impl Attempt<'_> {
-    /// Ends the attempt without deferring the server.
-    pub fn succeed(mut self) {
-        self.has_succeeded = true;
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if !self.has_succeeded {
-            let mut failed_at = self.host.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
-            *failed_at = Some(Instant::now());
-        }
+    fn set_failed_at(&self, at: Option<Instant>) {
+        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 }
 
@@ -118,26 +101,38 @@ impl Drop for Attempt<'_> {
 mod tests {
     use super::*;
 
+    fn order(hosts: Vec<&Host>) -> String {
+        hosts.into_iter().map(|host| host.name.as_str()).collect()
+    }
+
+    fn abc() -> Hosts {
+        Hosts::new(["a", "b", "c"].map(|name| (name.to_owned(), name.to_owned())))
+    }
+
     #[test]
     fn a_server_that_failed_is_tried_after_the_others() {
-        let hosts = Hosts::new(["a", "b", "c"].map(|name| (name.to_owned(), name.to_owned())));
-        let order =
-            || hosts.in_order().into_iter().map(|host| host.url.clone()).collect::<String>();
-        assert_eq!(order(), "abc");
-        let last_used_first =
-            || hosts.last_used_first().into_iter().map(|host| host.url.clone()).collect::<String>();
+        let hosts = abc();
+        assert_eq!(order(hosts.in_order()), "abc");
+        hosts.hosts[0].defer();
+        assert_eq!(order(hosts.in_order()), "bca");
+        hosts.hosts[2].defer();
+        assert_eq!(order(hosts.in_order()), "bac");
+    }
+
+    #[test]
+    fn the_server_in_use_is_tried_first() {
+        let hosts = abc();
         for (used, expected) in [(1, "bac"), (2, "cab"), (0, "abc")] {
             hosts.use_host(&hosts.hosts[used]);
-            assert_eq!(last_used_first(), expected);
+            assert_eq!(order(hosts.last_used_first()), expected);
         }
-        hosts.hosts[1].attempt().succeed();
-        drop(hosts.hosts[0].attempt());
-        assert_eq!(order(), "bca");
-        drop(hosts.hosts[2].attempt());
-        assert_eq!(order(), "bac");
-        for (used, expected) in [(1, "bac"), (0, "bac"), (2, "bac")] {
-            hosts.use_host(&hosts.hosts[used]);
-            assert_eq!(last_used_first(), expected);
-        }
+        // A failover: both fail, the second is promoted, and the first comes back.
+        hosts.hosts[0].defer();
+        hosts.hosts[1].defer();
+        assert_eq!(order(hosts.last_used_first()), "cab");
+        hosts.use_host(&hosts.hosts[1]);
+        assert_eq!(order(hosts.last_used_first()), "bca");
+        hosts.hosts[1].defer();
+        assert_eq!(order(hosts.last_used_first()), "cab");
     }
 }

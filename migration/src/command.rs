@@ -54,7 +54,7 @@ pub async fn run(url: &DatabaseUrl, command: Command) -> Result<Vec<String>> {
         Command::Up { .. } => up(url, &db, command).await,
         _ => change(url, &db, command).await,
     };
-    db.close().await?;
+    connection::close(db).await;
     report
 }
 
@@ -157,13 +157,12 @@ async fn execute(txn: &DatabaseTransaction, command: Command) -> Result<()> {
 /// an interruption the migration is pending, and can be applied again, while some of its tables may exist.
 async fn roll_back(txn: &DatabaseTransaction, steps: u32) -> Result<()> {
     // An applied migration that this program does not know is an error.
-    let mut applied = Migrator::get_applied_migrations(txn).await?.len();
-    let migrations = Migrator::migrations();
-    let mut steps = steps;
-    while applied > 0 && steps > 0 {
-        applied -= 1;
-        steps -= 1;
-        let Some(migration) = migrations.get(applied) else { continue };
+    let applied = Migrator::get_applied_migrations(txn).await?;
+    let applied: BTreeSet<_> =
+        applied.iter().map(|migration| migration.name().to_owned()).collect();
+    let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+    let migrations = Migrator::migrations().into_iter().rev();
+    for migration in migrations.filter(|migration| applied.contains(migration.name())).take(steps) {
         seaql_migrations::Entity::delete_by_id(migration.name()).exec(txn).await?;
         migration.down(&SchemaManager::new(txn)).await?;
     }

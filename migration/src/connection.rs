@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use database_url::DatabaseUrl;
 use sea_orm::DatabaseConnection;
+use tokio::time::timeout;
 
 use crate::{
     Error, Result,
@@ -13,6 +14,15 @@ use crate::{
 
 /// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Closes the connection, unless its server is silent.
+pub async fn close(db: DatabaseConnection) {
+    match timeout(CONNECT_TIMEOUT, db.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::debug!("cannot close the connection: {error}"),
+        Err(_) => log::debug!("the connection does not close"),
+    }
+}
 
 /// Opens a pool of one connection.
 pub async fn open(url: &DatabaseUrl) -> Result<DatabaseConnection> {

@@ -23,7 +23,7 @@ pub enum Error {
     /// as [`Error::Database`].
     #[error("the migration lock was not acquired within {} s", .0.as_secs())]
     Locked(Duration),
-    /// Another process took the lock over, or may do so because this one could not renew it.
+    /// Another process took the lock over, because this one did not renew it.
     #[error("the migration lock was lost")]
     LockLost,
     /// Several servers of the group take writes.

@@ -88,16 +88,11 @@ impl MigrationLock {
         let started = Instant::now();
         let mut seen = None;
         loop {
-            let looked_at = Instant::now();
             match lock.try_acquire(&mut seen).await {
                 Ok(true) => return Ok(lock),
                 Ok(false) => {}
                 Err(error) if is_conflict(&error) => log::debug!("migration lock: {error}"),
                 Err(error) => return Err(error.into()),
-            }
-            if looked_at.elapsed() > RENEWAL {
-                // A change of the schema blocks the whole cluster, its holder's renewals included.
-                seen = None;
             }
             if started.elapsed() > MIGRATION_LOCK_TIMEOUT {
                 return Err(Error::Locked(MIGRATION_LOCK_TIMEOUT));
@@ -107,9 +102,16 @@ impl MigrationLock {
     }
 
     async fn try_acquire(&self, seen: &mut Option<Sighting>) -> Result<bool, DbErr> {
+        let asked_at = Instant::now();
         let Some(row) = row::Entity::find_by_id(ID).one(&self.db).await? else {
             return self.insert().await;
         };
+        if let Some(seen) = seen
+            && asked_at.elapsed() > RENEWAL
+        {
+            // A change of the schema blocked the cluster, and the renewals of its holder too.
+            seen.since = Instant::now();
+        }
         match seen {
             Some(Sighting { row: seen, since }) if *seen == row => {
                 if since.elapsed() > EXPIRY {
@@ -150,15 +152,18 @@ impl MigrationLock {
 
     /// Runs `work` while the lock is renewed.
     ///
+    /// If no renewal succeeds for a while, `work` is suspended until one does: a change of the schema blocks every write of
+    /// a Galera cluster, the renewals included, and this process may have been paused. The row then says whose the lock is.
+    ///
     /// # Errors
-    /// [`Error::LockLost`] if another process took the lock over, or may have done so because no renewal succeeded or this
-    /// process was paused.
+    /// [`Error::LockLost`] if another process took the lock over.
     pub async fn protect<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let renewed_at = Cell::new(Instant::now());
         let mut work = pin!(work);
         let guarded = poll_fn(|context| {
-            if renewed_at.get().elapsed() > EXPIRY {
-                return Poll::Ready(Err(Error::LockLost));
+            if renewed_at.get().elapsed() + RENEWAL > EXPIRY {
+                // The timer of the next renewal wakes the task.
+                return Poll::Pending;
             }
             work.as_mut().poll(context)
         });
@@ -169,7 +174,7 @@ impl MigrationLock {
     }
 
     async fn renew_until_lost(&self, renewed_at: &Cell<Instant>) {
-        while renewed_at.get().elapsed() + RENEWAL < EXPIRY {
+        while renewed_at.get().elapsed() < MIGRATION_LOCK_TIMEOUT {
             sleep(RENEWAL).await;
             let began = Instant::now();
             match timeout(RENEWAL, self.renew(&self.db)).await {
@@ -201,11 +206,12 @@ impl MigrationLock {
 
     /// Deletes the row, unless another process has it.
     pub async fn release(self) -> Result<()> {
-        row::Entity::delete_many()
-            .filter(row::Column::Owner.eq(&self.owner))
-            .exec(&self.db)
-            .await?;
-        Ok(self.db.close().await?)
+        let delete = row::Entity::delete_many().filter(row::Column::Owner.eq(&self.owner));
+        let released = timeout(EXPIRY, delete.exec(&self.db)).await;
+        connection::close(self.db).await;
+        // Without an answer the lock expires.
+        released.map_or(Ok(()), |released| released.map(drop))?;
+        Ok(())
     }
 }
 

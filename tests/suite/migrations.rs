@@ -245,7 +245,8 @@ async fn an_interrupted_refresh_can_be_completed(db: &TestDatabase) {
         sleep(Duration::from_millis(10 + 10 * n)).await;
         interrupted += u32::from(refresh.try_wait().unwrap().is_none());
         refresh.kill().await.unwrap();
-        // The next process would wait until the lock expires.
+        // Without the lock the next process would wait until it expires; MySQL may still finish a statement.
+        sleep(Duration::from_millis(100)).await;
         db.execute("DELETE FROM migration_lock").await.unwrap();
         db.run_ok(&["migrate", "up"]).await;
         let mut found = tables(db).await;

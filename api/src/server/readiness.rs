@@ -66,7 +66,10 @@ impl Readiness {
         let mut found = service::silently(probe(db)).await;
         if before == DatabaseAccess::Write && found != Some(before) {
             // Perhaps the server has just stopped or lost its role, and another one has it.
-            db.leave_primary();
+            let lost = DatabaseAccess::Nothing(PRIMARY_PROBLEMS.unavailable);
+            if found == Some(DatabaseAccess::Read) || found == Some(lost) {
+                db.leave_primary();
+            }
             found = service::silently(probe(db)).await;
         }
         let found = found.unwrap_or(before);

@@ -142,6 +142,12 @@ pub fn is_rolled_back(error: &DbErr) -> bool {
     }
 }
 
+/// Returns whether this conflict at a commit may be that of a node that is leaving its cluster, whose other nodes commit the
+/// transaction: an error of group replication, or a failure during the commit.
+pub fn may_be_committed_elsewhere(error: &DbErr) -> bool {
+    matches!(reported(error), Some(Reported::MySql(1180 | 3101, _)))
+}
+
 /// Error that the database reported, with its codes.
 enum Reported {
     MySql(u16, String),

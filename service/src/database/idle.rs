@@ -25,8 +25,8 @@ const MAX_ABANDONED: usize = 4;
 #[derive(Debug)]
 pub struct IdleConnections {
     queue: Mutex<VecDeque<Idle>>,
-    /// Connections that were given up while they waited for an answer.
-    abandoned: Mutex<Vec<Connection>>,
+    /// Connections that were given up while they waited for an answer, with the number of losses of the server until then.
+    abandoned: Mutex<Vec<(u64, Connection)>>,
     /// Number of times that the connections of this pool were given up.
     given_up: AtomicU64,
     outage: Arc<Outage>,
@@ -99,18 +99,22 @@ impl IdleConnections {
 
     /// Gives up a connection without an answer, and the others as [`IdleConnections::give_up`] does.
     pub fn abandon(&self, connection: &Connection) {
-        self.abandoned().push(connection.clone());
+        self.abandoned().push((self.outage.losses(), connection.clone()));
         self.give_up(connection.generation);
     }
 
-    /// Returns whether as many connections wait for an answer in vain as may be, and no other one is to be opened.
+    /// Returns whether so many connections wait for an answer of the server that no other one is to be opened.
     pub fn are_too_many_abandoned(&self, max_connections: usize) -> bool {
+        let losses = self.outage.losses();
         let mut abandoned = self.abandoned();
-        abandoned.retain(|connection| connection.release() == Release::Pending);
+        // After a loss another server may have the role, and those of the former one may wait for good.
+        abandoned.retain(|(before, connection)| {
+            *before == losses && connection.release() == Release::Pending
+        });
         abandoned.len() >= MAX_ABANDONED.saturating_mul(max_connections)
     }
 
-    fn abandoned(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn abandoned(&self) -> MutexGuard<'_, Vec<(u64, Connection)>> {
         self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

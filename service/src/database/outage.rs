@@ -1,10 +1,7 @@
 //! Outages: while the database cannot be reached, one task at a time tries to, and the others fail at once.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,9 +21,16 @@ const LOSS_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Outage {
     /// The last opening of a connection, if it failed.
     down: Mutex<Option<Down>>,
-    /// Number of times that the server was lost.
-    losses: AtomicU64,
-    last_loss: Mutex<Option<Instant>>,
+    losses: Mutex<Losses>,
+}
+
+/// Losses of the server, or of its role.
+#[derive(Debug, Default)]
+struct Losses {
+    count: u64,
+    last: Option<Instant>,
+    /// True if another one happened in the interval after the last one, at whose end it counts.
+    is_due: bool,
 }
 
 #[derive(Debug)]
@@ -69,20 +73,32 @@ impl Outage {
 
     /// Counts that the server was lost, or takes no writes any more: another one may have its role by now.
     pub fn count_loss(&self) {
-        let mut last_loss = self.last_loss.lock().unwrap_or_else(PoisonError::into_inner);
-        if last_loss.is_none_or(|at| at.elapsed() > LOSS_INTERVAL) {
-            *last_loss = Some(Instant::now());
-            self.losses.fetch_add(1, Relaxed);
-        }
+        let mut losses = self.lock_losses();
+        losses.is_due = true;
+        losses.count_due();
     }
 
     /// Returns the number of losses.
     pub fn losses(&self) -> u64 {
-        self.losses.load(Relaxed)
+        let mut losses = self.lock_losses();
+        losses.count_due();
+        losses.count
+    }
+
+    fn lock_losses(&self) -> MutexGuard<'_, Losses> {
+        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, Option<Down>> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Losses {
+    fn count_due(&mut self) {
+        if self.is_due && self.last.is_none_or(|last| last.elapsed() > LOSS_INTERVAL) {
+            *self = Self { count: self.count + 1, last: Some(Instant::now()), is_due: false };
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use sea_orm::{
 
 use super::{
     deadlines, echo,
-    error_class::{Damage, damage, is_rolled_back},
+    error_class::{Damage, damage, is_rolled_back, may_be_committed_elsewhere},
     lease::Lease,
     pool::Pool,
 };
@@ -49,21 +49,22 @@ pub enum TimeLimit {
 /// Runs `work` in a transaction of its own, again after a conflict or if the connection breaks before the commit.
 pub async fn with_retries<T>(pool: &Pool, limit: TimeLimit, work: &impl Work<T>) -> Result<T> {
     let mut retries = Retries::new();
+    let mut kept: Option<Lease> = None;
     loop {
-        let failure = match pool.lease().await {
-            Ok(mut lease) => {
-                if limit == TimeLimit::Unlimited {
-                    lease.remove_deadline();
-                }
-                match transact(&mut lease, work).await {
-                    Ok(value) => return Ok(value),
-                    Err(failure) => failure,
-                }
-            }
+        let mut lease = match kept.take() {
+            Some(lease) => lease,
             // Fails at once while the database cannot be reached.
-            Err(error) => return Err(retries.last(error.into())),
+            None => pool.lease().await.map_err(|error| retries.last(error.into()))?,
         };
-        retries.next(failure)?;
+        if limit == TimeLimit::Unlimited {
+            lease.remove_deadline();
+        }
+        match transact(&mut lease, work).await {
+            Ok(value) => return Ok(value),
+            Err(failure) => retries.next(failure)?,
+        }
+        // Another connection may lead to another server.
+        kept = retries.must_stay().then_some(lease);
         tokio::time::sleep(backoff(retries.attempt)).await;
         retries.attempt += 1;
     }
@@ -80,8 +81,7 @@ struct Retries {
     started: Instant,
     attempt: u32,
     has_moved: bool,
-    /// Conflict that was found at a commit. A node that is about to leave its cluster reports one also for a transaction
-    /// that the others may commit.
+    /// Conflict at a commit that a node which is leaving its cluster also reports for a transaction that the others commit.
     conflict_of_commit: Option<DbErr>,
 }
 
@@ -99,7 +99,7 @@ impl Retries {
             }
             Error::Contention(error) if self.started.elapsed() < BUSY_TIMEOUT => {
                 log::debug!("retrying: {error}");
-                if is_of_commit {
+                if is_of_commit && may_be_committed_elsewhere(&error) {
                     self.conflict_of_commit = Some(error);
                 }
             }
@@ -117,10 +117,18 @@ impl Retries {
         Ok(())
     }
 
-    /// Returns the error of the last attempt: the outcome is unknown if the server was lost after a conflict at a commit.
+    /// Returns whether the next attempt must be at the same server.
+    fn must_stay(&self) -> bool {
+        self.conflict_of_commit.is_some()
+    }
+
+    /// Returns the error of the last attempt. After a conflict at a commit the outcome is unknown if the server was lost, or
+    /// goes on to report conflicts.
     fn last(&mut self, error: Error) -> Error {
         match (error, self.conflict_of_commit.take()) {
-            (Error::Unavailable(_), Some(conflict)) => Error::OutcomeUnknown(conflict),
+            (Error::Unavailable(_) | Error::Contention(_), Some(conflict)) => {
+                Error::OutcomeUnknown(conflict)
+            }
             (error, _) => error,
         }
     }
@@ -260,14 +268,20 @@ mod tests {
     fn a_transaction_that_another_node_may_commit_is_not_run_there() {
         let broken = || DbErr::Conn(sea_orm::RuntimeErr::Internal("as if".to_owned()));
         let lost = || Failure { error: Error::Unavailable(broken()), is_of_commit: false };
-        let conflict = |is_of_commit| Failure { error: Error::Contention(broken()), is_of_commit };
+        let conflict = || Failure { error: Error::Contention(broken()), is_of_commit: true };
         let mut retries = Retries::new();
-        assert!(retries.next(conflict(false)).is_ok());
+        assert!(retries.next(conflict()).is_ok());
+        assert!(!retries.must_stay());
         assert!(retries.next(lost()).is_ok());
         assert!(matches!(retries.next(lost()), Err(Error::Unavailable(_))));
-        let mut retries = Retries::new();
-        assert!(retries.next(conflict(true)).is_ok());
-        assert!(matches!(retries.next(lost()), Err(Error::OutcomeUnknown(_))));
+        for failure in [lost(), Failure { error: Error::Contention(broken()), is_of_commit: false }]
+        {
+            let mut retries = Retries::new();
+            retries.conflict_of_commit = Some(broken());
+            assert!(retries.must_stay());
+            retries.started = Instant::now().checked_sub(BUSY_TIMEOUT).unwrap();
+            assert!(matches!(retries.next(failure), Err(Error::OutcomeUnknown(_))));
+        }
     }
 
     #[test]
