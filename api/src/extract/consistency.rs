@@ -27,7 +27,7 @@ enum Consistency {
 pub struct ReadDatabase {
     /// `strong` to see every write that was acknowledged before; `eventual`, which is the default, if the answer may be
     /// behind by the delay of a replica. There is a difference only if the server reads from replicas.
-    #[param(rename = "Consistency", value_type = Option<Consistency>, inline)]
+    #[param(rename = "Consistency", value_type = Consistency, inline, required = false)]
     db: Data<Database>,
 }
 
