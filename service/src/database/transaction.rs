@@ -42,7 +42,7 @@ impl<T, F> Work<T> for F where
 pub enum TimeLimit {
     /// That of the pool's connections, for an ordinary transaction.
     Ordinary,
-    /// None, for one that writes many rows.
+    /// None, for those of SQLite's writer: it has no network, and only its locks are waited for.
     Unlimited,
 }
 
